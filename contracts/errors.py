@@ -1,4 +1,4 @@
-"""The failure taxonomy: each failure has a stable code, a category, an HTTP status, texts in two languages and a runbook.
+"""The failure taxonomy: each failure has a stable code, a category, an HTTP status, two texts and a runbook.
 
 One table drives HTTP answers, workflow retries and alert texts, so that API, page, alert and runbook share their words.
 """

@@ -116,7 +116,7 @@ class SendQueue(Protocol):
         ...
 
     def accepted(self) -> AsyncIterator[str]:
-        """Connection ids with a newly accepted send (LISTEN), for ever; also yields "" after a reconnect: look at all."""
+        """Connection ids with a newly accepted send (LISTEN), for ever; "" after a reconnect: look at all."""
         ...
 
 
