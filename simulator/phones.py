@@ -41,6 +41,12 @@ class Phones:
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    @property
+    def companion_pid(self) -> int | None:
+        """Process id of the companion that runs, or None."""
+        companion = self._companion
+        return companion.pid if companion is not None and companion.alive else None
+
     async def ensure(self, phone: str, name: str | None = None) -> dict[str, Any]:
         """Have a phone live: linked as a device of its number and connected. `{phone, jid, name}`."""
         digits = phone_digits(phone)
