@@ -185,7 +185,7 @@ function render() {
   renderIfChanged($("known"), state.phones.map(({ phone, name, online }) => ({ phone, name, online })), (phones) =>
     phones.length ? phones.map((one) => element("li", {}, element("button", { class: "row", "data-key": one.phone, onclick: () => during($("view-choose"), () => pickUp(one.phone)) },
       face(one.name ?? one.phone),
-      element("span", {}, element("strong", {}, one.name ?? pretty(one.phone)), element("span", { class: "last" }, pretty(one.phone))),
+      element("span", {}, element("strong", {}, one.name ?? pretty(one.phone)), one.name ? element("span", { class: "last" }, pretty(one.phone)) : null),
       element("small", {}, one.online ? words.live : words.sleeping)))) : [element("li", { class: "empty" }, words.noPhones)]);
   if (state.phone === null) return;
   $("me-name").textContent = state.name ?? pretty(state.phone);

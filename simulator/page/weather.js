@@ -36,7 +36,7 @@ function faultRow(fault) {
 
 function deviceRow(device) {
   return element("tr", {},
-    element("th", { scope: "row" }, device.jid),
+    element("th", { scope: "row", title: device.jid }, `+${device.jid.split("@")[0]}`),
     element("td", {}, element("span", { class: `dot ${device.connected ? "up" : "down"}`, "aria-hidden": "true" }), " ", device.connected ? words.online : words.offline),
     element("td", { class: "number" }, String(device.connects)),
     element("td", { class: "number" }, `${device.socketsOpen} (${device.mostSocketsOpen})`));
