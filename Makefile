@@ -13,7 +13,7 @@ suite = $(wildcard $(addprefix tests/,$(1)))
 	chaos bench test-browser lint format lock clean
 
 help: ## list these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## prepare .venv with everything, pinned by hash (again: nothing to do)
 

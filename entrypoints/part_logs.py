@@ -43,11 +43,14 @@ def last_lines(file: Path, count: int) -> list[str]:
 
 
 def follow(files: list[Path], poll_seconds: float = 0.2) -> Iterator[tuple[Path, str]]:
-    """Yield each line appended from now on to any of the files, for ever. A file that shrank is read anew."""
-    offsets = {file: file.stat().st_size if file.exists() else 0 for file in files}
-    rests = dict.fromkeys(files, "")
+    """Give each line appended after this call to any of the files, for ever. A file that shrank is read anew."""
+    return _follow({file: file.stat().st_size if file.exists() else 0 for file in files}, poll_seconds)
+
+
+def _follow(offsets: dict[Path, int], poll_seconds: float) -> Iterator[tuple[Path, str]]:
+    rests = dict.fromkeys(offsets, "")
     while True:
-        for file in files:
+        for file in offsets:
             size = file.stat().st_size if file.exists() else 0
             if size < offsets[file]:
                 offsets[file] = 0

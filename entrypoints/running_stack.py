@@ -12,7 +12,6 @@ from entrypoints.console import address_lines, complain, say, say_json
 from entrypoints.settings import StackSettings
 from entrypoints.stack_folder import AlreadyRunningError
 from entrypoints.stack_state import StackState, read_state
-from entrypoints.up_command import as_before, up_detached
 
 NOT_RUNNING = 3
 NOT_READY = 1
@@ -70,6 +69,9 @@ def down(data_dir: Path) -> int:
 
 def restart(settings: StackSettings) -> int:
     """Stop the stack and start it again as it was: same ports, same number of workers, same world."""
+    # Here, because `perene status` must not wait for what starting a stack needs.
+    from entrypoints.up_command import as_before, up_detached
+
     state = running_state(settings.data_dir)
     if state is None:
         complain(f"Perene is not running in {settings.data_dir}")
