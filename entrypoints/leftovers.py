@@ -7,6 +7,7 @@ none of them; a database must never be started beside its own former self.
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -28,12 +29,28 @@ def end(data_dir: Path) -> int:
     found = find(data_dir)
     for process in found:
         # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for its clients.
-        _send(process, signal.SIGINT if _is_postgres(process) else signal.SIGTERM)
-    _, alive = psutil.wait_procs(found, timeout=PATIENCE_SECONDS)
+        send(process, signal.SIGINT if _is_postgres(process) else signal.SIGTERM)
+    alive = survivors(found, PATIENCE_SECONDS)
     for process in alive:
-        _send(process, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=PATIENCE_SECONDS)
+        send(process, signal.SIGKILL)
+    survivors(alive, PATIENCE_SECONDS)
     return len(found)
+
+
+def survivors(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait for processes to end; gives those that still live. One that only waits to be reaped has ended: in a
+    container the first process often never reaps what it inherits."""
+    deadline = time.monotonic() + seconds
+    while (alive := [process for process in processes if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _belongs(process: psutil.Process, data_dir: Path) -> bool:
@@ -53,7 +70,8 @@ def _is_postgres(process: psutil.Process) -> bool:
         return False
 
 
-def _send(process: psutil.Process, number: signal.Signals) -> None:
+def send(process: psutil.Process, number: signal.Signals) -> None:
+    """Signal a process that may have ended meanwhile."""
     try:
         process.send_signal(number)
     except psutil.NoSuchProcess:

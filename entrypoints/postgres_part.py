@@ -15,13 +15,13 @@ from urllib.parse import quote
 
 import psutil
 
-from entrypoints import os_user
+from entrypoints import leftovers, os_user
 from entrypoints.part import STACK_VARIABLE, Launch, PartError, PartKind, StopStep
 from entrypoints.role_passwords import SUPERUSER
 from entrypoints.stack_folder import StackFolder
 
 DATABASE = "perene"
-CRASHED_BACKENDS_SECONDS = 15.0
+CRASHED_BACKENDS_SECONDS = 5.0
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -161,11 +161,11 @@ class PostgresPart:
         PostgreSQL clears its own stale file, except where the pid in it lives on as another process, as happens in
         containers. Removing the file also removes the check for surviving backends, hence that wait first.
         """
-        survivors = [process for process in psutil.process_iter() if self._is_ours(process)]
-        _, alive = psutil.wait_procs(survivors, timeout=CRASHED_BACKENDS_SECONDS / 3)
+        backends = [process for process in psutil.process_iter() if self._is_ours(process)]
+        alive = leftovers.survivors(backends, CRASHED_BACKENDS_SECONDS)
         for process in alive:
-            process.kill()
-        if psutil.wait_procs(alive, timeout=CRASHED_BACKENDS_SECONDS)[1]:
+            leftovers.send(process, signal.SIGKILL)
+        if leftovers.survivors(alive, CRASHED_BACKENDS_SECONDS):
             raise PartError(f"processes of an earlier PostgreSQL in {self._folder.postgres} do not end")
         (self._folder.postgres / "postmaster.pid").unlink(missing_ok=True)
 

@@ -70,7 +70,7 @@ class Supervisor:
         """Run until SIGINT or SIGTERM. Calls `on_ready` with the seconds it took. Raises StackError."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal)
+            loop.add_signal_handler(number, self._on_signal, number)
         self._set_phase("starting")
         if ended := await asyncio.to_thread(leftovers.end, self._folder.data_dir):
             self._say(f"ended {ended} process(es) that an earlier run had left")
@@ -146,13 +146,13 @@ class Supervisor:
         await asyncio.to_thread(leftovers.end, self._folder.data_dir)
         self._set_phase("failed" if self._state.error else "stopped")
 
-    def _on_signal(self) -> None:
+    def _on_signal(self, number: signal.Signals) -> None:
         if self._stop_asked.is_set():
             self._say("hurrying: killing what still runs")
             for supervised in self._all():
                 supervised.hurry()
         else:
-            self._say("stopping (once more to hurry)")
+            self._say("stopping; Ctrl-C again kills at once" if number == signal.SIGINT else "stopping")
             self._stop_asked.set()
 
     def _all(self) -> list[Supervised]:

@@ -60,7 +60,8 @@ def up_detached(settings: StackSettings, *, simulated: bool) -> int:
             sys.stdout.write(fresh.decode("utf-8", "replace"))
             sys.stdout.flush()
             if code is not None:
-                return code or 1
+                # Even a clean end is none of a start: somebody stopped it, or another start was faster.
+                return max(code, 1)
             if ready:
                 say(f"running in the background (pid {child.pid}); `perene down` stops it")
                 return 0

@@ -206,7 +206,7 @@ async def test_stages_start_in_order_and_stop_on_a_signal(folder: StackFolder) -
     assert order == ["step, second exists: False", "ready"]
     assert [process.state for process in run.state.processes] == ["stopped", "stopped"]
     assert run.state.phase == "stopped"
-    assert "stopping (once more to hurry)" in said
+    assert "stopping" in said
     assert leftovers.find(folder.data_dir) == []
 
 
