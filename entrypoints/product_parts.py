@@ -46,6 +46,7 @@ class ApiPart:
                 "PERENE_API_HOST": self._host,
                 "PERENE_API_PORT": str(self._port),
                 "PERENE_DATABASE_URL": self._postgres.url("perene_api"),
+                "PERENE_RELAY_DATABASE_URL": self._postgres.url("perene_relay"),
                 "PERENE_TEMPORAL_ADDRESS": self._temporal.address,
                 "PERENE_TEMPORAL_NAMESPACE": NAMESPACE,
             },

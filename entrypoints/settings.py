@@ -20,7 +20,15 @@ AuthMode = Literal["local", "jwt"]
 LogFormat = Literal["console", "json"]
 
 DEFAULT_OWNER_ID = UUID("00000000-0000-4000-8000-000000000001")
-ROLES = ("perene_owner", "perene_api", "perene_worker", "perene_device", "perene_backup", "perene_ops")
+ROLES = (
+    "perene_owner",
+    "perene_api",
+    "perene_worker",
+    "perene_device",
+    "perene_relay",
+    "perene_backup",
+    "perene_ops",
+)
 """The database's roles; each process connects as its own."""
 
 
@@ -83,6 +91,8 @@ class ApiSettings:
     host: str
     port: int
     database_url: str
+    relay_database_url: str
+    """URL, of the role perene_relay, under which the outbox of all owners is read."""
     temporal: TemporalSettings
     auth_mode: AuthMode
     jwt_secret: str | None
@@ -223,6 +233,7 @@ def api_settings(values: Mapping[str, str] | None = None) -> ApiSettings:
         host=host,
         port=env.port("PERENE_API_PORT", 3000),
         database_url=env.postgres_url("PERENE_DATABASE_URL"),
+        relay_database_url=env.postgres_url("PERENE_RELAY_DATABASE_URL"),
         temporal=_temporal(env),
         auth_mode=auth_mode,
         jwt_secret=jwt_secret,

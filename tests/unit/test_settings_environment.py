@@ -16,7 +16,10 @@ from entrypoints.settings import (
     worker_settings,
 )
 
-DATABASE = {"PERENE_DATABASE_URL": "postgres://perene_api:x@/perene?host=/tmp/s"}
+DATABASE = {
+    "PERENE_DATABASE_URL": "postgres://perene_api:x@/perene?host=/tmp/s",
+    "PERENE_RELAY_DATABASE_URL": "postgres://perene_relay:x@/perene?host=/tmp/s",
+}
 WORKER = {**DATABASE, "PERENE_DEVICE_DATABASE_URL": "postgres://perene_device:x@/perene?host=/tmp/s"}
 
 
