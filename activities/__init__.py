@@ -1,0 +1,1 @@
+"""Thin: decode, call a port, map errors. Adapters arrive by constructor."""

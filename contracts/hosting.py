@@ -27,11 +27,10 @@ class PairResult(StrEnum):
 
 @dataclass
 class PairRequest:
-    """Pair a new device for a connection. `proxy` is a URL or None."""
+    """Pair a new device for a connection. Its proxy comes with the lease: a proxy's URL may hold a password."""
 
     connection_id: str
     owner_id: str
-    proxy: str | None = None
 
 
 @dataclass
@@ -64,12 +63,11 @@ class HostResult(StrEnum):
 
 @dataclass
 class HostRequest:
-    """Hold the socket of `device`. `after_epoch`: the epoch of the last holder known to the workflow, or None."""
+    """Hold the socket of `device`."""
 
     connection_id: str
     owner_id: str
     device: Device
-    proxy: str | None = None
 
 
 @dataclass

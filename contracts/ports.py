@@ -18,12 +18,16 @@ from contracts.session import Device, RecordResult, SessionInput, TransitionReco
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to hold one session's socket. `epoch` grows with each claim, over all sessions and for ever."""
+    """The right to hold one session's socket. `epoch` grows with each claim, over all sessions and for ever.
+
+    `proxy` is the session's own proxy URL, or None.
+    """
 
     connection_id: str
     owner_id: str
     host_id: str
     epoch: int
+    proxy: str | None = None
 
 
 class LeaseStore(Protocol):

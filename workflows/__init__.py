@@ -1,0 +1,1 @@
+"""Deterministic decisions. A workflow decides and never does I/O."""

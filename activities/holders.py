@@ -1,0 +1,111 @@
+"""Everything this process holds: live sessions and running pairings, by connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from activities.holding import Holding
+from contracts.errors import PereneError
+from contracts.ports import Lease, PairingAttempt
+
+log = structlog.get_logger(__name__)
+
+ADOPTION_SECONDS = 3.0
+"""How long a holding without an attempt waits to be adopted before its socket is closed and its lease given up."""
+
+
+@dataclass
+class Pairing:
+    """A pairing in progress; `stopped` ends it."""
+
+    lease: Lease
+    attempt: PairingAttempt | None = None
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Holders:
+    """The registry of this process. One holder a connection; commands address it by connection and epoch."""
+
+    def __init__(self, release: Callable[[Lease], asyncio.Task[None]]):
+        """`release(lease)` gives a lease back in the background."""
+        self.holdings: dict[str, Holding] = {}
+        self.pairings: dict[str, Pairing] = {}
+        self._release = release
+        self._orphans: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def held(self) -> int:
+        """Sessions and pairings held now."""
+        return len(self.holdings) + len(self.pairings)
+
+    # Live sessions.
+
+    def adopt(self, connection_id: str) -> Holding | None:
+        """The holding an earlier attempt left behind, if its socket is still good."""
+        holding = self.holdings.get(connection_id)
+        if holding is None or holding.attended or holding.outcome.done():
+            return None
+        timer = self._orphans.pop(connection_id, None)
+        if timer is not None:
+            timer.cancel()
+        holding.attended = True
+        return holding
+
+    def orphan(self, holding: Holding) -> None:
+        """The attempt is gone and the socket is fine: keep it for the next attempt, for a moment."""
+        holding.attended = False
+        holding.on_fact = None
+        connection_id = holding.lease.connection_id
+        loop = asyncio.get_running_loop()
+        self._orphans[connection_id] = loop.call_later(ADOPTION_SECONDS, self._abandon, holding)
+
+    def _abandon(self, holding: Holding) -> None:
+        self._orphans.pop(holding.lease.connection_id, None)
+        if not holding.attended:
+            log.info("orphaned_session_given_up", connection=holding.lease.connection_id)
+            task = asyncio.create_task(self.let_go(holding))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def let_go(self, holding: Holding) -> None:
+        """Close the socket, then give the lease back, in this order."""
+        await holding.close()
+        if self.holdings.get(holding.lease.connection_id) is holding:
+            del self.holdings[holding.lease.connection_id]
+        await self._release(holding.lease)
+
+    # All at once.
+
+    async def surrender(self, reason: str) -> None:
+        """The lease is, or may soon be, another's: close every socket now. Their activities then start again."""
+        log.error("surrendering_sessions", reason=reason, count=self.held())
+        for pairing in self.pairings.values():
+            pairing.stopped.set()
+        holdings = list(self.holdings.values())
+        for holding in holdings:
+            holding.release(reason)
+        await asyncio.gather(*(holding.live.stop() for holding in holdings))
+
+    async def close(self) -> None:
+        """Let everything go; for the end of the process."""
+        for pairing in list(self.pairings.values()):
+            pairing.stopped.set()
+        await asyncio.gather(*(self.let_go(holding) for holding in list(self.holdings.values())))
+
+    # Commands.
+
+    def holding(self, connection_id: str, epoch: int) -> Holding:
+        """The live session under this epoch. Raises PereneError SESSION_NOT_CONNECTED if this process has it not."""
+        holding = self.holdings.get(connection_id)
+        if holding is None or holding.lease.epoch != epoch:
+            raise PereneError(f"{connection_id} is not held here under epoch {epoch}", code="SESSION_NOT_CONNECTED")
+        return holding
+
+    def pairing(self, connection_id: str, epoch: int) -> Pairing | None:
+        """The running pairing under this epoch, or None."""
+        pairing = self.pairings.get(connection_id)
+        return pairing if pairing is not None and pairing.lease.epoch == epoch else None

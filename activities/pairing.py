@@ -1,0 +1,142 @@
+"""The activity that shows QR codes until one is scanned."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import structlog
+from temporalio import activity
+
+from activities.facts import FactTeller
+from activities.handover import handed_over
+from activities.heartbeats import beating
+from activities.holders import Holders, Pairing
+from activities.lease_keeper import LeaseKeeper
+from contracts.device import Paired, PairingEvent, PairingFailed, QrShown
+from contracts.errors import DatabaseUnavailable
+from contracts.hosting import HostProgress, PairOutcome, PairRequest, PairResult
+from contracts.ports import Lease, LeaseStore, Pairer, SessionStore
+from contracts.session import HostFact
+
+log = structlog.get_logger(__name__)
+
+CLAIM_POLL_SECONDS = 0.1
+
+
+class PairingActivities:
+    """Pairs devices, each in a process that is thrown away."""
+
+    def __init__(
+        self, *, keeper: LeaseKeeper, holders: Holders, leases: LeaseStore, sessions: SessionStore, pairer: Pairer
+    ):
+        self._keeper = keeper
+        self._holders = holders
+        self._leases = leases
+        self._sessions = sessions
+        self._pairer = pairer
+
+    @activity.defn
+    async def pair_session(self, request: PairRequest) -> PairOutcome:
+        """Show codes until one is scanned or the library has no more.
+
+        The code itself goes straight to the session's row and never through the workflow: it holds a secret, and
+        workflow history is read by operators. A pairing that an earlier attempt did not live to report is found by
+        the secret of its codes.
+        """
+        info = activity.info()
+        facts = FactTeller(activity.client().get_workflow_handle(info.workflow_id or ""))
+        try:
+            async with beating(lambda: HostProgress(self._keeper.host_id, 0, "pairing")):
+                lease = await self._claim(request)
+                try:
+                    return await self._pair(request, lease, facts)
+                finally:
+                    await asyncio.shield(self._release(lease))
+        finally:
+            await facts.close()
+
+    async def _claim(self, request: PairRequest) -> Lease:
+        while True:
+            if activity.is_worker_shutdown():
+                raise handed_over("worker_stopping")
+            await self._keeper.wait_valid()
+            lease = await self._leases.claim(request.connection_id, request.owner_id, self._keeper.host_id)
+            if lease is not None:
+                return lease
+            await asyncio.sleep(CLAIM_POLL_SECONDS)
+
+    async def _release(self, lease: Lease) -> None:
+        self._holders.pairings.pop(lease.connection_id, None)
+        try:
+            await self._leases.release(lease)
+        except DatabaseUnavailable as error:
+            # The lease stays ours, so that this process can claim again; any other has to wait for its expiry.
+            log.warning("lease_release_failed", connection=lease.connection_id, error=str(error))
+
+    async def _pair(self, request: PairRequest, lease: Lease, facts: FactTeller) -> PairOutcome:
+        found = await self._sessions.find_paired(request.connection_id, request.owner_id)
+        if found is not None:
+            log.info("unreported_pairing_found", connection=request.connection_id)
+            return PairOutcome(PairResult.PAIRED, lease.epoch, device=found)
+        pairing = Pairing(lease)
+        self._holders.pairings[request.connection_id] = pairing
+        stopping = asyncio.create_task(activity.wait_for_worker_shutdown())
+        stopped = asyncio.create_task(pairing.stopped.wait())
+        try:
+            async with self._pairer.attempt(lease.proxy) as attempt:
+                pairing.attempt = attempt
+                follow = asyncio.create_task(self._follow(attempt.events(), lease, facts))
+                try:
+                    await asyncio.wait({follow, stopping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                    if follow.done():
+                        return follow.result()
+                finally:
+                    follow.cancel()
+                    await asyncio.gather(follow, return_exceptions=True)
+        finally:
+            stopping.cancel()
+            stopped.cancel()
+        # Stopped. The scan may have come in that very moment: the key store knows.
+        found = await self._sessions.find_paired(request.connection_id, request.owner_id)
+        if found is not None:
+            return PairOutcome(PairResult.PAIRED, lease.epoch, device=found)
+        if activity.is_worker_shutdown():
+            raise handed_over("worker_stopping")
+        return PairOutcome(PairResult.RELEASED, lease.epoch)
+
+    async def _follow(self, events: AsyncIterator[PairingEvent], lease: Lease, facts: FactTeller) -> PairOutcome:
+        last: PairOutcome | None = None
+        async for event in events:
+            last = await self._on_event(event, lease, facts) or last
+        return last or PairOutcome(PairResult.UNREACHABLE, lease.epoch, detail="the pairing ended without a word")
+
+    async def _on_event(self, event: PairingEvent, lease: Lease, facts: FactTeller) -> PairOutcome | None:
+        match event:
+            case QrShown():
+                await self._publish(event, lease)
+                facts.tell(
+                    HostFact(
+                        kind="qr",
+                        host_id=lease.host_id,
+                        epoch=lease.epoch,
+                        at=time.time(),
+                        expires_at=event.at + event.lifetime,
+                    )
+                )
+                return None
+            case Paired():
+                return PairOutcome(PairResult.PAIRED, lease.epoch, device=event.device)
+            case PairingFailed():
+                return PairOutcome(PairResult(event.result), lease.epoch, detail=event.detail)
+
+    async def _publish(self, qr: QrShown, lease: Lease) -> None:
+        """Commit the code before anybody sees it; a code that cannot be committed while it lives is not shown."""
+        while time.time() < qr.at + qr.lifetime:
+            try:
+                await self._sessions.publish_qr(lease, qr)
+                return
+            except DatabaseUnavailable as error:
+                log.warning("qr_waiting_for_database", connection=lease.connection_id, error=str(error))
+                await asyncio.sleep(0.25)
