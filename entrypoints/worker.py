@@ -1,0 +1,275 @@
+"""One worker process: it decides (workflows), holds sockets, pairs devices and writes to the database.
+
+`python -m entrypoints.worker`, configured by the environment (see entrypoints.settings). SIGTERM hands its sessions
+over: pollers stop, sockets close, leases are released, and the next attempts run elsewhere at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.commands import HolderCommands
+from activities.holders import Holders
+from activities.hosting import Hosting
+from activities.lease_keeper import LeaseKeeper
+from activities.pairing import PairingActivities
+from activities.persistence import Persistence
+from contracts.errors import DatabaseUnavailable
+from contracts.ids import DATABASE_QUEUE, HOSTING_QUEUE, PAIRING_QUEUE, WORKFLOW_QUEUE, host_queue, new_host_id
+from contracts.ports import Lease
+from entrypoints.log_format import configure_logging
+from entrypoints.reconcile import reconcile_for_ever
+from entrypoints.settings import SettingsError, WorkerSettings, worker_settings
+from entrypoints.temporal_client import connect, ensure_search_attributes, make_runtime
+from store.leases import Leases
+from store.messages import Messages
+from store.pool import Database
+from store.send_queue import Sends
+from store.sessions import Sessions
+from whatsapp.hosting import NeonizeHost
+from whatsapp.key_store import ensure_schema
+from whatsapp.library import Simulator, shield_stdout
+from whatsapp.pairing import ForkserverPairer
+from workflows.session import SessionWorkflow
+
+log = structlog.get_logger(__name__)
+
+PAIRINGS_AT_ONCE = 24
+"""Each is a process of its own, of about 30 MB."""
+HANDOVER_SECONDS = 8.0
+DATABASE_CONNECTIONS = 10
+
+
+class WorkerProcess:
+    """The composition root: every adapter made once, every task ended in order."""
+
+    def __init__(self, settings: WorkerSettings):
+        self._settings = settings
+        self.host_id = new_host_id(settings.process_name)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin the graceful end."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        settings = self._settings
+        simulator = (
+            Simulator(proxy=settings.simulator.proxy, noise_root=settings.simulator.noise_root)
+            if settings.simulator
+            else None
+        )
+        database = await Database.open(settings.database_url, size=DATABASE_CONNECTIONS, name=settings.process_name)
+        leases, sessions, messages, sends = Leases(database), Sessions(database), Messages(database), Sends(database)
+        await self._prepare_key_store()
+        # The pairing server is forked first, while this process is small and has no threads of the Go library.
+        pairer = ForkserverPairer(settings.device_database_url, simulator=simulator)
+        await pairer.start()
+        whatsapp = NeonizeHost(settings.device_database_url, settings.sessions_per_worker, simulator=simulator)
+
+        def release(lease: Lease) -> asyncio.Task[None]:
+            return asyncio.create_task(_release(leases, lease))
+
+        holders = Holders(release)
+        keeper = LeaseKeeper(
+            leases,
+            host_id=self.host_id,
+            process_name=settings.process_name,
+            capacity=settings.sessions_per_worker,
+            build=version("perene"),
+            held=holders.held,
+            surrender=holders.surrender,
+        )
+        hosting = Hosting(
+            keeper=keeper,
+            holders=holders,
+            leases=leases,
+            sessions=sessions,
+            messages=messages,
+            sends=sends,
+            whatsapp=whatsapp,
+        )
+        pairing = PairingActivities(keeper=keeper, holders=holders, leases=leases, sessions=sessions, pairer=pairer)
+
+        client = await self._unless_stopped(connect(settings.temporal, make_runtime()))
+        if client is None:
+            return
+        await self._unless_stopped(ensure_search_attributes(client))
+        await self._unless_stopped(keeper.start())
+        if self._stop.is_set():
+            return
+        holding_workers, other_workers = self._workers(client, hosting, pairing, HolderCommands(holders), sessions)
+        running = [asyncio.create_task(worker.run()) for worker in (*holding_workers, *other_workers)]
+        background = [
+            asyncio.create_task(reconcile_for_ever(client, sessions), name="reconcile"),
+            asyncio.create_task(_wake_senders(sends, holders), name="sends"),
+        ]
+        log.info("worker_ready", host=self.host_id, capacity=settings.sessions_per_worker)
+        self._say_ready()
+        stop = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({stop, *running, *background}, return_when=asyncio.FIRST_COMPLETED)
+        failed = [task for task in (*running, *background) if task.done() and task.exception() is not None]
+        log.info("worker_stopping", host=self.host_id, held=holders.held(), failed=len(failed))
+
+        # Sockets first, while workflows, writes and commands still run, so that each hand-over is decided and saved.
+        await _shut_down(holding_workers, HANDOVER_SECONDS)
+        await holders.close()
+        await keeper.retire()
+        await _shut_down(other_workers, 2.0)
+        for task in (*background, *running, stop):
+            task.cancel()
+        await asyncio.gather(*background, *running, stop, return_exceptions=True)
+        await whatsapp.close()
+        await pairer.close()
+        await database.close()
+        for task in failed:
+            task.result()
+
+    async def _unless_stopped(self, work: Any) -> Any:
+        """The result of `work`, or None if the stop comes first."""
+        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return None
+
+    async def _prepare_key_store(self) -> None:
+        delay = 0.2
+        while not self._stop.is_set():
+            try:
+                await ensure_schema(self._settings.device_database_url)
+                return
+            except DatabaseUnavailable as error:
+                log.warning("key_store_not_ready", error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    def _workers(
+        self,
+        client: Client,
+        hosting: Hosting,
+        pairing: PairingActivities,
+        commands: HolderCommands,
+        sessions: Sessions,
+    ) -> tuple[list[Worker], list[Worker]]:
+        """Work that must not starve other work has a Worker of its own. First those that hold sockets."""
+        # Sent at 0.8 of the heartbeat timeout or this, whichever is less: two may be lost before a host counts as dead.
+        beat = timedelta(seconds=3)
+        holding = [
+            Worker(
+                client,
+                task_queue=HOSTING_QUEUE,
+                activities=[hosting.host_session],
+                max_concurrent_activities=self._settings.sessions_per_worker,
+                max_heartbeat_throttle_interval=beat,
+                default_heartbeat_throttle_interval=beat,
+                graceful_shutdown_timeout=timedelta(seconds=HANDOVER_SECONDS),
+            ),
+            Worker(
+                client,
+                task_queue=PAIRING_QUEUE,
+                activities=[pairing.pair_session],
+                max_concurrent_activities=PAIRINGS_AT_ONCE,
+                max_heartbeat_throttle_interval=beat,
+                default_heartbeat_throttle_interval=beat,
+                graceful_shutdown_timeout=timedelta(seconds=HANDOVER_SECONDS),
+            ),
+        ]
+        persistence = Persistence(sessions)
+        others = [
+            Worker(
+                client,
+                task_queue=WORKFLOW_QUEUE,
+                workflows=[SessionWorkflow],
+                max_cached_workflows=2 * self._settings.sessions_per_worker + 100,
+                # A worker that was killed stalls the workflows it had cached for so long.
+                sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+            ),
+            Worker(
+                client,
+                task_queue=DATABASE_QUEUE,
+                activities=[persistence.record_transition, persistence.forget_keys, persistence.remove_session],
+                max_concurrent_activities=4 * DATABASE_CONNECTIONS,
+            ),
+            Worker(
+                client,
+                task_queue=host_queue(self.host_id),
+                activities=[commands.release_session, commands.logout_device, commands.request_pairing_code],
+                max_concurrent_activities=64,
+            ),
+        ]
+        return holding, others
+
+    def _say_ready(self) -> None:
+        if self._settings.ready_file is not None:
+            self._settings.ready_file.write_text(json.dumps({"ready": True, "host": self.host_id}))
+
+
+async def _release(leases: Leases, lease: Lease) -> None:
+    try:
+        await leases.release(lease)
+    except DatabaseUnavailable as error:
+        log.warning("lease_release_failed", connection=lease.connection_id, error=str(error))
+
+
+async def _shut_down(workers: list[Worker], within: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within + 1.0):
+            await asyncio.gather(*(worker.shutdown() for worker in workers))
+
+
+async def _wake_senders(sends: Sends, holders: Holders) -> None:
+    """Pass on which session has something to send."""
+    async for connection_id in sends.accepted():
+        named = [holders.holdings.get(connection_id)] if connection_id else list(holders.holdings.values())
+        for holding in named:
+            if holding is not None:
+                holding.outbound.wake()
+
+
+async def _main(settings: WorkerSettings) -> None:
+    process = WorkerProcess(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop)
+    await process.run()
+
+
+def main() -> None:
+    """Run one worker; the process ends here."""
+    # Go prints to standard output by itself, QR payloads among it.
+    shield_stdout()
+    try:
+        settings = worker_settings()
+    except SettingsError as error:
+        sys.exit(f"perene worker: {error}")
+    configure_logging(settings.log_format, settings.process_name)
+    status = 1
+    try:
+        asyncio.run(_main(settings))
+        status = 0
+    except Exception:
+        log.exception("worker_failed")
+    # Everything is closed by now; the library's and the SDK's own exit handlers may abort the process (SIGSEGV).
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
