@@ -47,6 +47,9 @@ def status(settings: StackSettings, *, as_json: bool) -> int:
 def down(data_dir: Path) -> int:
     """Stop the stack, wait until all its processes are gone, and end what an earlier one left."""
     pid = stack_folder.holder(data_dir)
+    if pid is None and not (data_dir / "run").exists():
+        say(f"Perene is not running in {data_dir}")
+        return 0
     if pid:
         os.kill(pid, signal.SIGTERM)
         if not _gone(data_dir, pid):

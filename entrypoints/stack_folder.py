@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoints.settings import SettingsError
+
 MOST_SOCKET_PATH_BYTES = 100
 """sockaddr_un holds 107 bytes on Linux and 103 on macOS."""
 _SOCKET_NAME = ".s.PGSQL.5432"
@@ -92,13 +94,13 @@ class StackFolder:
 
 @contextmanager
 def held(data_dir: Path, patience_seconds: float = 0.5) -> Generator[None]:
-    """Hold the data folder for this process. The kernel lets go when it dies. Raises AlreadyRunningError.
+    """Hold the data folder for this process. The kernel lets go when it dies.
+
+    Raises AlreadyRunningError, and SettingsError for a folder that cannot be written.
 
     The patience is for a `perene status` that looks at the lock (see `holder`) in this very moment.
     """
-    run = data_dir / "run"
-    run.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(subfolder(data_dir, "run") / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(descriptor, data_dir, patience_seconds)
         os.truncate(descriptor, 0)
@@ -108,11 +110,21 @@ def held(data_dir: Path, patience_seconds: float = 0.5) -> Generator[None]:
         os.close(descriptor)
 
 
+def subfolder(data_dir: Path, name: str) -> Path:
+    """A folder of the data folder, made if it is missing. Raises SettingsError where that is impossible."""
+    folder = data_dir / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise SettingsError(f"PERENE_DATA_DIR ({data_dir}) cannot be used: {problem}") from problem
+    return folder
+
+
 def holder(data_dir: Path) -> int | None:
     """The pid of the supervisor that holds the data folder now, or None."""
     try:
         descriptor = os.open(data_dir / "run" / "lock", os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         _lock(descriptor, data_dir, patience_seconds=0)

@@ -131,8 +131,8 @@ class Supervisor:
 
     async def _rotate_logs(self) -> None:
         while True:
-            for supervised in self._all():
-                await asyncio.to_thread(part_logs.rotate, supervised.log_file)
+            for log in self._folder.logs.glob("*.log"):
+                await asyncio.to_thread(part_logs.rotate, log)
             await asyncio.sleep(ROTATION_SECONDS)
 
     async def _stop_all(self) -> None:

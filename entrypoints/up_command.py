@@ -136,6 +136,4 @@ def _already_running(data_dir: Path) -> int:
 
 
 def _supervisor_log(data_dir: Path) -> Path:
-    logs = data_dir / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    return logs / f"{SUPERVISOR_LOG}.log"
+    return stack_folder.subfolder(data_dir, "logs") / f"{SUPERVISOR_LOG}.log"

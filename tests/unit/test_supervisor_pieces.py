@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints import part_logs, ports, role_passwords, stack_folder
+from entrypoints import os_user, part_logs, ports, role_passwords, stack_folder
 from entrypoints.backoff import Backoff
 from entrypoints.settings import ROLES
 from entrypoints.stack_folder import AlreadyRunningError, StackFolder
@@ -161,3 +161,14 @@ def test_passwords_are_made_once_and_readable_by_their_owner_alone(tmp_path: Pat
 def test_an_ending_is_told_in_words() -> None:
     assert how_it_ended(-9) == "was ended by SIGKILL"
     assert how_it_ended(3) == "ended with exit code 3"
+
+
+def test_the_way_to_the_database_is_opened_for_passing_and_not_for_listing(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    inner = closed / "inner"
+    inner.mkdir(parents=True)
+    closed.chmod(0o700)
+    assert closed in os_user.open_the_way(inner)
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o701
+    assert os_user.open_the_way(inner) == []
+    assert stat.S_IMODE(inner.stat().st_mode) & 0o700 == 0o700
