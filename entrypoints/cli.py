@@ -186,7 +186,8 @@ def _api(_options: argparse.Namespace) -> int:
 def _worker(_options: argparse.Namespace) -> int:
     from entrypoints.worker import main as run
 
-    return run()
+    run()
+    return 0
 
 
 def _migrate(_options: argparse.Namespace) -> int:
