@@ -1,0 +1,20 @@
+"""The one way from an id in a path to a session row: another owner's is as absent as one that never was."""
+
+from __future__ import annotations
+
+from api.auth import Caller
+from api.deadlines import database
+from api.ports import SessionRow
+from api.services import Services
+from contracts.errors import ConnectionNotFound
+from contracts.ids import is_connection_id
+
+
+async def owned_session(services: Services, caller: Caller, connection_id: str) -> SessionRow:
+    """The caller's session. Raises ConnectionNotFound, also for what could never be an id."""
+    if not is_connection_id(connection_id):
+        raise ConnectionNotFound
+    row = await database(services.sessions.get(caller.owner_id, connection_id))
+    if row is None:
+        raise ConnectionNotFound
+    return row
