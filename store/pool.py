@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
@@ -159,7 +159,7 @@ class Database:
             raise DatabaseUnavailable(f"PostgreSQL gave up: {type(problem).__name__}") from problem
 
     async def _throw_away(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
-        connection.terminate()
+        _terminate(connection)
         await self._release(connection)
 
     async def _release(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
@@ -167,7 +167,13 @@ class Database:
             await self._pool.release(connection, timeout=CONNECT_SECONDS)
         except (*_UNSERVED, asyncpg.InterfaceError):
             # The transaction is over by now; the connection cannot be kept, and that is all.
-            connection.terminate()
+            _terminate(connection)
+
+
+def _terminate(connection: PoolConnectionProxy[asyncpg.Record]) -> None:
+    # The pool takes a connection back by itself when its socket closes, and then refuses calls through this proxy.
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _keep(connection: Connection) -> None:
