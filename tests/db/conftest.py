@@ -10,8 +10,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from store.accepted_sends import AcceptedSends
 from store.leases import PostgresLeases
+from store.messages import PostgresMessages
 from store.pool import Database
+from store.send_queue import PostgresSendQueue
 from store.session_rows import SessionRows
 from store.sessions import PostgresSessions
 from tests.db.parts import Parts
@@ -77,4 +80,13 @@ def owner() -> str:
 @pytest.fixture
 async def parts(open_database: OpenDatabase) -> Parts:
     api, worker = await open_database("perene_api"), await open_database("perene_worker")
-    return Parts(api, worker, SessionRows(api), PostgresSessions(worker), PostgresLeases(worker))
+    return Parts(
+        api,
+        worker,
+        SessionRows(api),
+        PostgresSessions(worker),
+        PostgresLeases(worker),
+        PostgresMessages(worker),
+        AcceptedSends(api),
+        PostgresSendQueue(worker),
+    )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
+import asyncpg
+
+from contracts.ports import Lease
 from contracts.session import Device, TransitionRecord
 from contracts.states import SessionState
+from store.accepted_sends import AcceptedSends
 from store.leases import PostgresLeases
+from store.messages import PostgresMessages
 from store.pool import Database
+from store.send_queue import PostgresSendQueue
 from store.session_rows import NewSession, SessionRow, SessionRows
 from store.sessions import PostgresSessions
 
@@ -21,6 +29,9 @@ class Parts:
     rows: SessionRows
     sessions: PostgresSessions
     leases: PostgresLeases
+    messages: PostgresMessages
+    accepted: AcceptedSends
+    queue: PostgresSendQueue
 
     async def create(self, owner: str, connection_id: str = "c1", *, most: int = 100) -> SessionRow:
         return await self.rows.create(owner, NewSession(connection_id, "Vendas"), max_connections=most)
@@ -52,6 +63,13 @@ class Parts:
         )
         return (await self.sessions.record(record)).superseded
 
+    async def held(self, owner: str, connection_id: str = "c1", host_id: str = "h1") -> Lease:
+        """A connection that is there, held by a host."""
+        await self.create(owner, connection_id)
+        lease = await self.leases.claim(connection_id, owner, await self.host(host_id))
+        assert lease is not None
+        return lease
+
     async def host(self, host_id: str = "h1", ttl: float = 60.0) -> str:
         await self.leases.register(host_id=host_id, process_name=host_id, capacity=10, build="test", ttl=ttl)
         return host_id
@@ -59,3 +77,11 @@ class Parts:
 
 def phone_device(phone: str = "5511999990001", device: int = 1) -> Device:
     return Device(jid=f"{phone}:{device}@s.whatsapp.net", phone=phone, lid=f"99{phone}@lid", push_name="Ana")
+
+
+async def events_of(superuser: asyncpg.Connection, connection_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """What was queued for a connection's clients, in order: event and payload."""
+    rows = await superuser.fetch(
+        "SELECT event, payload FROM outbox WHERE connection_id = $1 ORDER BY id", connection_id
+    )
+    return [(row["event"], json.loads(row["payload"])) for row in rows]

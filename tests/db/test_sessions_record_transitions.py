@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import asyncpg
 import pytest
@@ -11,18 +12,9 @@ from contracts.device import QrShown
 from contracts.errors import ConnectionNotFound, StaleEpoch
 from contracts.session import Device
 from contracts.states import SessionState
-from tests.db.parts import Parts, phone_device
+from tests.db.parts import Parts, events_of, phone_device
 
 S = SessionState
-
-
-async def _events(superuser: asyncpg.Connection, connection_id: str) -> list[tuple[str, object]]:
-    import json
-
-    rows = await superuser.fetch(
-        "SELECT event, payload FROM outbox WHERE connection_id = $1 ORDER BY id", connection_id
-    )
-    return [(row["event"], json.loads(row["payload"])) for row in rows]
 
 
 async def test_a_new_connection_starts_and_has_a_history(parts: Parts, owner: str) -> None:
@@ -46,7 +38,7 @@ async def test_connecting_fills_the_row_and_tells_the_client(
     assert row.connected_at is not None
     assert row.disconnected_at is None
     assert row.has_connected
-    assert await _events(superuser, "c1") == [
+    assert await events_of(superuser, "c1") == [
         (
             "connectionUpdate",
             {
@@ -71,7 +63,7 @@ async def test_a_record_that_is_repeated_or_late_changes_nothing(
     await parts.move(owner, "c1", 2, S.AWAITING_SCAN)
     await parts.move(owner, "c1", 1, S.STOPPED)
     assert (await parts.rows.get(owner, "c1")).state is S.AWAITING_SCAN
-    assert len(await _events(superuser, "c1")) == 1
+    assert len(await events_of(superuser, "c1")) == 1
     assert len(await parts.rows.history(owner, "c1")) == 2
 
 
@@ -106,14 +98,14 @@ async def test_the_newer_session_of_a_phone_wins(parts: Parts, owner: str, super
     assert (old.superseded_by, old.sequence) == ("new", 5)
     with pytest.raises(StaleEpoch):
         await parts.sessions.publish_qr(lease, QrShown("payload", 20, 1_700_000_000, b"k" * 32))
-    told = await _events(superuser, "old")
-    assert told[-1][1]["update"]["connection"] == "close"  # type: ignore[index]
+    told = await events_of(superuser, "old")
+    assert told[-1][1]["update"]["connection"] == "close"
 
     # The activity is tried again: the same answer. The older workflow learns of it: written, and nothing told twice.
     assert await parts.move(owner, "new", 1, S.PAIRING, device=phone_device(device=2)) == ["old"]
     await parts.move(owner, "old", 6, S.DUPLICATE, from_state=S.CONNECTED, reason="REPLACED_BY_NEW_CONNECTION")
     assert (await parts.rows.get(owner, "old")).sequence == 6
-    assert await _events(superuser, "old") == told
+    assert await events_of(superuser, "old") == told
 
 
 async def test_a_superseded_session_is_not_brought_back_by_a_workflow_that_does_not_know(
@@ -152,8 +144,6 @@ async def test_the_same_phone_of_two_owners_is_no_duplicate(parts: Parts, owner:
 async def test_a_code_is_shown_replaced_and_gone_after_the_scan(
     parts: Parts, owner: str, superuser: asyncpg.Connection
 ) -> None:
-    import time
-
     await parts.create(owner)
     lease = await parts.leases.claim("c1", owner, await parts.host())
     assert lease is not None
@@ -163,11 +153,11 @@ async def test_a_code_is_shown_replaced_and_gone_after_the_scan(
     row = await parts.rows.get(owner, "c1")
     assert row.qr_code == "second"
     assert row.qr_expires_at is not None
-    codes = [payload for event, payload in await _events(superuser, "c1") if event == "qrCode"]
+    codes = [payload for event, payload in await events_of(superuser, "c1") if event == "qrCode"]
     assert codes == [{"connectionId": "c1", "qrCode": "second", "expiresAt": row.qr_expires_at.isoformat()}]
     await parts.move(owner, "c1", 2, S.PAIRING, from_state=S.AWAITING_SCAN, device=phone_device())
     assert (await parts.rows.get(owner, "c1")).qr_code is None
-    assert [event for event, _ in await _events(superuser, "c1")] == ["connectionUpdate"] * 2
+    assert [event for event, _ in await events_of(superuser, "c1")] == ["connectionUpdate"] * 2
 
 
 async def test_an_expired_code_is_not_given_out(parts: Parts, owner: str) -> None:
@@ -189,7 +179,7 @@ async def test_removal_tells_once_keeps_the_history_and_spares_a_connection_made
     await parts.create(owner)
     await parts.sessions.remove("c1", owner, 9, 1_700_000_009.0)
     assert (await parts.rows.get(owner, "c1")).sequence == 0
-    assert await _events(superuser, "c1") == [("connectionRemoved", {"connectionId": "c1"})]
+    assert await events_of(superuser, "c1") == [("connectionRemoved", {"connectionId": "c1"})]
     history = await parts.rows.history(owner, "c1")
     assert [entry.event for entry in history] == ["created", "removed", "created"]
     older = await parts.rows.history(owner, "c1", before=history[0].id, limit=1)
