@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
@@ -19,10 +20,16 @@ from whatsapp.threads import start_thread
 
 _log = structlog.stdlib.get_logger("whatsapp.client")
 
+P = ParamSpec("P")
+T = TypeVar("T")
 OnEvent = Callable[[int, bytes], None]
 OnReturn = Callable[[str], None]
 CLIENT_NOT_FOUND = "client not found"
 """What `SetProxyAddress` answers for an id the library does not have (main.go)."""
+
+
+class ClientGone(Exception):
+    """The client was closed."""
 
 
 def device_props() -> bytes:
@@ -102,8 +109,11 @@ class Client:
     """Whether the event loop runs: the first connection is made and the maps will be read no more."""
     finished: bool = False
     """Whether the library's call has returned: no callback comes any more."""
+    forgotten: bool = False
+    """Whether the library was told to forget it: a call for it would abort the process."""
     last_event: float = 0.0
     """Monotonic seconds."""
+    _started: bool = False
     _settled: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -114,6 +124,7 @@ class Client:
         reads of some nanoseconds, which would have to meet another start's write to do harm.
         """
         with self.gate.exclusive():
+            self._started = True
             self.switchboard.connect(self.id, self._handle)
             start_thread(f"whatsapp-{self.id.decode()}", self._run)
             self._settled.wait(patience)
@@ -126,33 +137,42 @@ class Client:
         that leads nowhere. A dial before that holds the lock that `Disconnect` waits for, and is closed by it; a dial
         after it fails. Events already on their way are waited for: until `quiet` seconds without one, at most `most`.
         """
+        if not self._started:
+            return
         while True:
             settled = self._settled.is_set()
             if self._set_dead_end():
-                with self.gate.shared():
-                    self.library.disconnect(self.id)
+                self.call(self.library.disconnect)
             if settled:
                 break
             self._settled.wait(0.25)
         if self.entered:
             self._drain(quiet, most)
         with self.gate.exclusive():
+            self.forgotten = True
             self.library.stop(self.id)
         self._over.wait()
         self.switchboard.disconnect(self.id)
 
     def is_alive(self) -> bool:
         """Whether the socket is open and logged in; waits for a dial in progress."""
-        if self.finished or not self.entered:
+        try:
+            return self.entered and self.call(self.library.is_connected) and self.call(self.library.is_logged_in)
+        except ClientGone:
             return False
+
+    def call(self, function: Callable[Concatenate[bytes, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Call an exported function for this client through the gate. Raises ClientGone once it is closed."""
         with self.gate.shared():
-            connected = self.library.is_connected(self.id)
-        with self.gate.shared():
-            return connected and self.library.is_logged_in(self.id)
+            if self.forgotten or not self._started:
+                raise ClientGone
+            return function(self.id, *arguments, **named)
 
     def _set_dead_end(self) -> bool:
-        with self.gate.shared():
-            error = self.library.set_proxy(self.id, self.dead_end.settings)
+        try:
+            error = self.call(self.library.set_proxy, self.dead_end.settings)
+        except ClientGone:
+            return False
         if error and error != CLIENT_NOT_FOUND:
             _log.error("proxy of a closing client not set", error=redact(error))
         return error != CLIENT_NOT_FOUND

@@ -19,7 +19,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -59,7 +59,7 @@ class Gate:
         self.counters = GateCounters()
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> Generator[None]:
         """Alone in the gate, until the block ends. Writers pass in the order in which they came."""
         ticket = threading.Event()
         started = time.monotonic()
@@ -87,7 +87,7 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def shared(self) -> Iterator[None]:
+    def shared(self) -> Generator[None]:
         """With other readers, never with a writer, until the block ends or the entry time has passed."""
         started = time.monotonic()
         with self._changed:

@@ -74,6 +74,17 @@ def process_environment(base: Mapping[str, str], *, ca_file: Path | None = None)
     return environment
 
 
+def ensure_process_environment() -> None:
+    """Start this process anew (exec, same process id) if it was started without what the library needs.
+
+    Call it first thing in an entry point, before threads and sockets exist; a launcher that uses
+    `process_environment` spares the second start.
+    """
+    seen = environment_at_start()
+    if any(seen.get(name) != value for name, value in _REQUIRED_ENVIRONMENT.items()):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], process_environment(os.environ))
+
+
 def environment_at_start() -> dict[str, str]:
     """This process's environment as Go sees it: as it was at exec."""
     entries = Path("/proc/self/environ").read_bytes().split(b"\0")
@@ -107,8 +118,11 @@ class Library:
         self._start = self._giving_string(
             handle,
             "Neonize",
-            (text, text, text, number, number, text, StringCallback, StringCallback, EventCallback, LogCallback)
-            + (text, number, text, number, text, number, ctypes.POINTER(ProxySettings)),
+            (
+                *(text, text, text, number, number, text),
+                *(StringCallback, StringCallback, EventCallback, LogCallback),
+                *(text, number, text, number, text, number, ctypes.POINTER(ProxySettings)),
+            ),
         )
         self._stop = self._giving_nothing(handle, "Stop", (text,))
         self._disconnect = self._giving_nothing(handle, "Disconnect", (text,))
@@ -205,7 +219,7 @@ class Library:
         return self._pair_phone(client, parameters, len(parameters))
 
     def all_devices(self, database: str, callback: Any) -> str:
-        """Open the database, bring its tables up to date, list its devices. The error, or ""."""
+        """Open the database, bring its tables up to date, list its devices. "error: …", or the list."""
         return self._all_devices(database.encode(), callback)
 
     def _giving_string(self, handle: ctypes.CDLL, name: str, arguments: tuple[Any, ...]) -> Any:

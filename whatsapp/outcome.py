@@ -5,7 +5,11 @@ from __future__ import annotations
 from contracts.ports import SendOutcomeUnknown, SendRefused
 from whatsapp.log_lines import redact
 
+CLOSED = "the session was closed"
+"""Our own error where a call came after the client's end."""
+
 _BEFORE_THE_WIRE = (
+    CLOSED,
     "failed to get group members",
     "failed to get broadcast list members",
     "failed to get LID for PN",

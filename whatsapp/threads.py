@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -18,7 +18,7 @@ _stack_size = threading.Lock()
 
 
 @contextmanager
-def _small_stacks() -> Iterator[None]:
+def _small_stacks() -> Generator[None]:
     with _stack_size:
         before = threading.stack_size(STACK_BYTES)
         try:
@@ -41,4 +41,3 @@ class SmallStackExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         with _small_stacks():
             return super().submit(fn, *args, **kwargs)
-
