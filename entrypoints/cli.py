@@ -180,7 +180,8 @@ def _tour(_options: argparse.Namespace) -> int:
 def _api(_options: argparse.Namespace) -> int:
     from entrypoints.api import main as run
 
-    return run()
+    run()
+    return 0
 
 
 def _worker(_options: argparse.Namespace) -> int:
