@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.ports import HistoryRow, SessionRow
+from contracts.session import Device, SessionInput
 from contracts.states import MEANINGS, SessionState, human_text
+from store import session_rows
+from store.session_rows import SessionRow
 
 CONNECTION_TYPE = "whatsapp_baileys"
 
@@ -94,25 +96,25 @@ class PairingCodeAnswer(msgspec.Struct):
     code: str
 
 
-def connection_of(row: SessionRow, *, now: datetime, language: str) -> Connection:
-    """A row as its owner sees it at `now`."""
+def connection_of(row: SessionRow, language: str) -> Connection:
+    """A row as its owner sees it."""
     status = MEANINGS[row.state].status.value
     return Connection(
         id=row.connection_id,
         connection_id=row.connection_id,
-        name=row.name,
+        name=row.session_name,
         type=CONNECTION_TYPE,
         status=status,
         connection_state=status,
         state=row.state.value,
         state_text=human_text(row.state, language),
-        reason=row.reason,
+        reason=row.state_reason,
         is_connected=row.state is SessionState.CONNECTED,
         phone_number=row.phone_number,
         whatsapp_id=row.whatsapp_id,
-        whatsapp_info=None if row.whatsapp_info is None else dict(row.whatsapp_info),
+        whatsapp_info=row.whatsapp_info,
         duplicate_reason=row.duplicate_reason,
-        qr_code=live_code(row, now),
+        qr_code=row.qr_code,
         created_at=row.created_at,
         updated_at=row.updated_at,
         connected_at=row.connected_at,
@@ -121,26 +123,21 @@ def connection_of(row: SessionRow, *, now: datetime, language: str) -> Connectio
     )
 
 
-def live_code(row: SessionRow, now: datetime) -> str | None:
-    """The code that can be scanned at `now`, or None."""
-    if row.qr_expires_at is None or row.qr_expires_at <= now:
-        return None
-    return row.qr_code
-
-
-def history_entry(row: HistoryRow) -> HistoryEntry:
+def history_entry(row: session_rows.HistoryEntry) -> HistoryEntry:
     return HistoryEntry(
         id=row.id,
         event=row.event,
         from_state=row.from_state,
         to_state=row.to_state,
         reason=row.reason,
-        detail=dict(row.detail),
+        detail=row.detail,
         at=row.at,
     )
 
 
-def outcome_of(connection_id: str, state: SessionState, *, changed: bool, unlinked: bool | None = None):
+def outcome_of(
+    connection_id: str, state: SessionState, *, changed: bool, unlinked: bool | None = None
+) -> CommandOutcome:
     """What a command's answer tells."""
     status = MEANINGS[state].status.value
     return CommandOutcome(
@@ -152,4 +149,21 @@ def outcome_of(connection_id: str, state: SessionState, *, changed: bool, unlink
         is_connected=state is SessionState.CONNECTED,
         changed=changed,
         unlinked=unlinked,
+    )
+
+
+def start_of(row: SessionRow) -> SessionInput:
+    """What the session's workflow is started with where Temporal has none: the row is the record."""
+    device = None
+    if row.jid is not None:
+        device = Device(jid=row.jid, phone=row.phone_number or "", lid=row.lid)
+    return SessionInput(
+        connection_id=row.connection_id,
+        owner_id=row.owner_id,
+        state=row.state,
+        reason=row.state_reason,
+        device=device,
+        sequence=row.sequence,
+        window_seconds=row.window_seconds,
+        has_connected=row.has_connected,
     )

@@ -11,23 +11,20 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.answers import Answer, Page
 from api.auth import Caller
-from api.connection_shapes import Connection, CreateConnection, HistoryEntry, connection_of, history_entry
+from api.connection_shapes import Connection, CreateConnection, HistoryEntry, connection_of, history_entry, start_of
 from api.deadlines import database
 from api.errors import InvalidRequest
 from api.language import Language
 from api.owned import owned_session
 from api.phone_numbers import canonical_phone
-from api.ports import NewSession, SessionRow
 from api.proxies import checked_proxy
 from api.services import Services
 from contracts.errors import OrchestratorUnavailable, PereneError
 from contracts.ids import is_connection_id, new_connection_id
-from contracts.session import SessionInput
-from contracts.states import HOSTED_STATES, PAIRING_STATES, SessionState
+from store.session_rows import NewSession
 
 DEFAULT_NAME = "WhatsApp"
 
-_LIVE = PAIRING_STATES | HOSTED_STATES
 _log = structlog.get_logger()
 
 
@@ -35,9 +32,8 @@ _log = structlog.get_logger()
 async def list_connections(
     services: NamedDependency[Services], caller: NamedDependency[Caller], language: NamedDependency[Language]
 ) -> Answer[list[Connection]]:
-    rows = await database(services.sessions.list(caller.owner_id))
-    now = services.now()
-    return Answer([connection_of(row, now=now, language=language) for row in rows])
+    rows = await database(services.sessions.newest_first(caller.owner_id))
+    return Answer([connection_of(row, language) for row in rows])
 
 
 @post("/connections", status_code=201, summary="Create a connection and start it")
@@ -54,23 +50,19 @@ async def create_connection(
     first, and the creation succeeded) or the workflow finds no row and ends.
     """
     asked = data or CreateConnection()
-    new = _new_session(asked, caller, services)
+    new = _new_session(asked, services)
     if asked.auto_init:
-        live = _best_live(await database(services.sessions.list(caller.owner_id)))
+        live = await database(services.sessions.live(caller.owner_id))
         if live is not None:
-            return Response(Answer(connection_of(live, now=services.now(), language=language)), status_code=200)
-    row = await database(services.sessions.create(new, max_connections=services.max_connections))
+            return Response(Answer(connection_of(live, language)), status_code=200)
+    row = await database(services.sessions.create(caller.owner_id, new, max_connections=services.max_connections))
     try:
-        await services.orchestrator.start(
-            SessionInput(
-                connection_id=new.connection_id, owner_id=new.owner_id, window_seconds=new.window_seconds
-            )
-        )
+        await services.orchestrator.start(start_of(row))
     except OrchestratorUnavailable:
-        if await database(services.sessions.discard(new.owner_id, new.connection_id)):
+        if await database(services.sessions.discard(caller.owner_id, new.connection_id)):
             raise
         _log.info("start_got_through", connection_id=new.connection_id)
-    return Response(Answer(connection_of(row, now=services.now(), language=language)), status_code=201)
+    return Response(Answer(connection_of(row, language)), status_code=201)
 
 
 @get(["/connections/{connection_id:str}", "/connections/{connection_id:str}/info"], summary="One connection")
@@ -81,7 +73,7 @@ async def get_connection(
     language: NamedDependency[Language],
 ) -> Answer[Connection]:
     row = await owned_session(services, caller, connection_id)
-    return Answer(connection_of(row, now=services.now(), language=language))
+    return Answer(connection_of(row, language))
 
 
 @get("/connections/{connection_id:str}/history", summary="What happened to a connection, newest first")
@@ -97,16 +89,14 @@ async def connection_history(
     if not is_connection_id(connection_id):
         raise PereneError("no such id", code="CONNECTION_NOT_FOUND")
     # History outlives its connection, so a removed one is still told about, to its owner.
-    rows = await database(
-        services.sessions.history(caller.owner_id, connection_id, before=before, limit=limit + 1)
-    )
+    rows = await database(services.sessions.history(caller.owner_id, connection_id, before=before, limit=limit + 1))
     if not rows and before is None:
         await owned_session(services, caller, connection_id)
     page = [history_entry(row) for row in rows[:limit]]
     return Page(page, next_before=page[-1].id if len(rows) > limit else None)
 
 
-def _new_session(asked: CreateConnection, caller: Caller, services: Services) -> NewSession:
+def _new_session(asked: CreateConnection, services: Services) -> NewSession:
     connection_id = new_connection_id() if asked.connection_id is None else asked.connection_id
     if not is_connection_id(connection_id):
         raise InvalidRequest("connectionId", "not a usable id", code="INVALID_CONNECTION_ID")
@@ -114,14 +104,7 @@ def _new_session(asked: CreateConnection, caller: Caller, services: Services) ->
         canonical_phone(asked.phone_number, field="phoneNumber")
     return NewSession(
         connection_id=connection_id,
-        owner_id=caller.owner_id,
         name=(asked.name or "").strip() or DEFAULT_NAME,
         proxy=checked_proxy(asked.proxy) if asked.proxy else None,
         window_seconds=services.window_seconds,
     )
-
-
-def _best_live(rows: list[SessionRow]) -> SessionRow | None:
-    """The newest connected one; else the newest that may still become connected."""
-    live = [row for row in rows if row.state in _LIVE]
-    return next((row for row in live if row.state is SessionState.CONNECTED), live[0] if live else None)

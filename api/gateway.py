@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from temporalio.client import (
     Client,
     RPCError,
     RPCTimeoutOrCancelledError,
-    WorkflowHandle,
     WorkflowUpdateFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
+from temporalio.runtime import Runtime
 from temporalio.service import RetryConfig, RPCStatusCode
 
 from api.deadlines import abandon, within
@@ -25,6 +25,7 @@ from contracts.errors import FAILURES, OrchestratorUnavailable, PereneError
 from contracts.ids import WORKFLOW_QUEUE, session_workflow_id
 from contracts.session import CommandResult, LogoutResult, PairingCode, PairingCodeRequest, SessionInput
 from workflows.session import SessionWorkflow
+from workflows.visibility import typed
 
 T = TypeVar("T")
 
@@ -33,11 +34,7 @@ PROBE_AFTER_SECONDS: Final = 1.5
 PROBE_SECONDS: Final = 1.0
 COMMAND_SECONDS: Final = 15.0
 
-_RETRIES = RetryConfig(
-    initial_interval_millis=50, max_interval_millis=400, max_elapsed_time_millis=1500, max_retries=4
-)
-Handle = WorkflowHandle[SessionWorkflow, None]
-
+_RETRIES = RetryConfig(initial_interval_millis=50, max_interval_millis=400, max_elapsed_time_millis=1500, max_retries=4)
 _log = structlog.get_logger()
 
 
@@ -53,9 +50,9 @@ class CommandTimedOut(PereneError):
     code = "COMMAND_TIMED_OUT"
 
 
-async def lazy_client(address: str, namespace: str) -> Client:
+async def lazy_client(address: str, namespace: str, runtime: Runtime | None = None) -> Client:
     """A client that connects at its first call, so that the API can start and serve reads without Temporal."""
-    return await Client.connect(address, namespace=namespace, lazy=True, retry_config=_RETRIES)
+    return await Client.connect(address, namespace=namespace, lazy=True, retry_config=_RETRIES, runtime=runtime)
 
 
 class Gateway:
@@ -76,6 +73,7 @@ class Gateway:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             rpc_timeout=timedelta(seconds=START_SECONDS),
+            search_attributes=typed(session),
         )
         try:
             await within(call, START_SECONDS, OrchestratorUnavailable("no answer to a start"))
@@ -83,36 +81,22 @@ class Gateway:
             raise _unavailable(error) from error
 
     async def refresh_qr(self, connection_id: str, revive: Revive) -> CommandResult:
-        return await self._command(
-            connection_id, revive, lambda h: h.execute_update(SessionWorkflow.refresh_qr, rpc_timeout=self._rpc_timeout)
-        )
+        return await self._command(connection_id, revive, SessionWorkflow.refresh_qr)
 
     async def reconnect(self, connection_id: str, revive: Revive) -> CommandResult:
-        return await self._command(
-            connection_id, revive, lambda h: h.execute_update(SessionWorkflow.reconnect, rpc_timeout=self._rpc_timeout)
-        )
+        return await self._command(connection_id, revive, SessionWorkflow.reconnect)
 
     async def disconnect(self, connection_id: str, revive: Revive) -> CommandResult:
-        return await self._command(
-            connection_id, revive, lambda h: h.execute_update(SessionWorkflow.disconnect, rpc_timeout=self._rpc_timeout)
-        )
+        return await self._command(connection_id, revive, SessionWorkflow.disconnect)
 
     async def logout(self, connection_id: str, revive: Revive) -> LogoutResult:
-        return await self._command(
-            connection_id, revive, lambda h: h.execute_update(SessionWorkflow.logout, rpc_timeout=self._rpc_timeout)
-        )
+        return await self._command(connection_id, revive, SessionWorkflow.logout)
 
     async def delete(self, connection_id: str, revive: Revive) -> CommandResult:
-        return await self._command(
-            connection_id, revive, lambda h: h.execute_update(SessionWorkflow.delete, rpc_timeout=self._rpc_timeout)
-        )
+        return await self._command(connection_id, revive, SessionWorkflow.delete)
 
     async def pairing_code(self, connection_id: str, request: PairingCodeRequest, revive: Revive) -> PairingCode:
-        return await self._command(
-            connection_id,
-            revive,
-            lambda h: h.execute_update(SessionWorkflow.pairing_code, request, rpc_timeout=self._rpc_timeout),
-        )
+        return await self._command(connection_id, revive, SessionWorkflow.pairing_code, request)
 
     async def healthy(self) -> bool:
         """Whether Temporal answers within a second."""
@@ -126,16 +110,22 @@ class Gateway:
         except (OrchestratorUnavailable, RPCError, RuntimeError):
             return False
 
-    async def _command(self, connection_id: str, revive: Revive, update: Callable[[Handle], Coroutine[Any, Any, T]]) -> T:
+    async def _command(self, connection_id: str, revive: Revive, update: Any, *arguments: object) -> Any:
+        """Send `update`, a method of SessionWorkflow; its result."""
         handle = self._client.get_workflow_handle_for(SessionWorkflow.run, session_workflow_id(connection_id))
+
+        def send() -> Coroutine[Any, Any, Any]:
+            call = cast(Any, handle).execute_update
+            return call(update, args=arguments, rpc_timeout=self._rpc_timeout)
+
         try:
-            return await self._answer(update(handle))
+            return await self._answer(send())
         except WorkflowMissing:
             # Temporal lost it, or never had it: the row is the record, so the row brings it back.
             session = await revive()
         _log.warning("workflow_revived", connection_id=connection_id, state=session.state.value)
         await self.start(session)
-        return await self._answer(update(handle))
+        return await self._answer(send())
 
     async def _answer(self, update: Coroutine[Any, Any, T]) -> T:
         """The update's result. Temporal that says nothing is asked whether it is there, before the wait goes on."""

@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.answers import Answer, CommandAnswer
 from api.auth import Caller
-from api.connection_shapes import CommandOutcome, PairingCodeAnswer, PairingCodeBody, outcome_of
+from api.connection_shapes import CommandOutcome, PairingCodeAnswer, PairingCodeBody, outcome_of, start_of
 from api.deadlines import database
 from api.language import Language
 from api.owned import owned_session
@@ -112,10 +112,7 @@ async def _reviver(services: Services, caller: Caller, connection_id: str) -> Re
     await owned_session(services, caller, connection_id)
 
     async def revive() -> SessionInput:
-        session = await database(services.sessions.session_input(caller.owner_id, connection_id))
-        if session is None:
-            raise ConnectionNotFound
-        return session
+        return start_of(await database(services.sessions.get(caller.owner_id, connection_id)))
 
     return revive
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from api.auth import Caller
 from api.deadlines import database
-from api.ports import SessionRow
 from api.services import Services
 from contracts.errors import ConnectionNotFound
 from contracts.ids import is_connection_id
+from store.session_rows import SessionRow
 
 
 async def owned_session(services: Services, caller: Caller, connection_id: str) -> SessionRow:
     """The caller's session. Raises ConnectionNotFound, also for what could never be an id."""
     if not is_connection_id(connection_id):
         raise ConnectionNotFound
-    row = await database(services.sessions.get(caller.owner_id, connection_id))
-    if row is None:
-        raise ConnectionNotFound
-    return row
+    return await database(services.sessions.get(caller.owner_id, connection_id))

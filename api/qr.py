@@ -8,13 +8,11 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from api import qr_image
 from api.answers import Answer
 from api.auth import Caller
-from api.connection_shapes import live_code
 from api.language import weight_of
 from api.owned import owned_session
 from api.services import Services
@@ -50,7 +48,7 @@ async def get_qr(
     caller: NamedDependency[Caller],
 ) -> Response[Answer[QrAnswer]]:
     row = await owned_session(services, caller, connection_id)
-    payload = live_code(row, services.now())
+    payload = row.qr_code
     wanted = preferred_form(request.headers.get("accept", ""))
     # The payload is a pairing secret, and an old one misleads.
     headers = {"cache-control": "no-store", "vary": "Accept"}
@@ -76,13 +74,13 @@ def preferred_form(accept: str) -> str:
     for item in accept[:1000].split(","):
         media, _, parameters = item.partition(";")
         weight = weight_of(parameters)
-        match media.strip().lower():
-            # A browser's <img> asks for image/avif, image/webp, image/png, …; image/* may be any picture.
-            case "image/*":
-                weights[PNG] = max(weights[PNG], weight * 0.999)
-            case "*/*" | "application/*":
-                weights[JSON] = max(weights[JSON], weight * 0.998)
-            case named if named in weights:
-                weights[named] = weight
+        named = media.strip().lower()
+        if named in weights:
+            weights[named] = weight
+        elif named == "image/*":
+            # A browser's <img> asks for image/avif, image/webp, image/png, image/*: any picture, but PNG if named.
+            weights[PNG] = max(weights[PNG], weight * 0.999)
+        elif named in ("*/*", "application/*"):
+            weights[JSON] = max(weights[JSON], weight * 0.998)
     best = max(weights, key=lambda form: weights[form])
     return best if weights[best] > 0 else JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from functools import lru_cache
+from typing import Any
 
 import qrcode
 from qrcode.image.pil import PilImage
@@ -42,8 +43,8 @@ class _SvgOnWhite(SvgPathImage):
     background = "white"
 
 
-def _code(payload: str) -> qrcode.QRCode[PilImage]:
-    code: qrcode.QRCode[PilImage] = qrcode.QRCode(
+def _code(payload: str) -> qrcode.QRCode[Any]:
+    code: qrcode.QRCode[Any] = qrcode.QRCode(
         error_correction=qrcode.ERROR_CORRECT_L,
         box_size=_MODULE_PIXELS,
         border=_QUIET_ZONE_MODULES,

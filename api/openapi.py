@@ -1,0 +1,96 @@
+"""The OpenAPI document: what Litestar derives from the routes, with our failures and the owner's header added."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+from litestar import Request
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+
+from api.answers import ErrorAnswer
+from contracts.errors import FAILURES
+
+OPENAPI_PATH = "/api/openapi.json"
+
+_ALWAYS: tuple[int, ...] = (400, 401, 403, 413, 429, 500, 503)
+_COMMANDS = ("/refresh-qr", "/pairing-code", "/reconnect", "/disconnect", "/logout", "/abort", "/send-message")
+
+Json = dict[str, Any]
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    """One JSON document and no page: a page would fetch its scripts from elsewhere."""
+    return OpenAPIConfig(
+        title="Perene",
+        version=version,
+        description="WhatsApp sessions that are never lost. The routes under `/api/whatsapp` are the same.",
+        path=OPENAPI_PATH,
+        render_plugins=[_Document(path="/")],
+    )
+
+
+class _Document(OpenAPIRenderPlugin):
+    """Serves the completed document, made once."""
+
+    _made: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: Json) -> bytes:  # noqa: ARG002 - Litestar's
+        if self._made is None:
+            self._made = msgspec.json.encode(completed(openapi_schema))
+        return self._made
+
+
+def completed(document: Json) -> Json:
+    """The document with what every route has in common."""
+    (reference,), schemas = msgspec.json.schema_components([ErrorAnswer], ref_template="#/components/schemas/{name}")
+    components = cast(Json, document.setdefault("components", {}))
+    schemas["ErrorAnswer"]["properties"]["code"] = {"type": "string", "enum": sorted(FAILURES)}
+    components.setdefault("schemas", {}).update(schemas)
+    failure: Json = {
+        "description": "Failure",
+        "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
+        "content": {"application/json": {"schema": reference}},
+    }
+    for path, item in cast("dict[str, Json]", document["paths"]).items():
+        for method, operation in item.items():
+            if method not in ("get", "post", "delete"):
+                continue
+            responses = cast(Json, operation["responses"])
+            responses |= {str(status): failure for status in _failure_statuses(path, method, operation)}
+            if path.endswith("/qr"):
+                _add_pictures(responses["200"]["content"])
+            if path.endswith("/health"):
+                responses["503"] = responses["200"]
+            if path.endswith("/connections") and method == "post":
+                responses["200"] = {**responses["201"], "description": "`autoInit` found a live connection"}
+            operation.setdefault("parameters", []).append(_OWNER_HEADER)
+    return document
+
+
+_OWNER_HEADER: Json = {
+    "name": "x-user-id",
+    "in": "header",
+    "required": False,
+    "description": "The owner, in `local` auth mode and for the `service_role`; the default owner where absent.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+
+
+def _failure_statuses(path: str, method: str, operation: Json) -> set[int]:
+    statuses: set[int] = set(_ALWAYS)
+    if "{" in path:
+        statuses.add(404)
+    if "requestBody" in operation:
+        statuses.add(415)
+    if path.endswith(_COMMANDS) or method == "delete":
+        statuses |= {409, 410, 504}
+    elif method == "post":
+        statuses.add(409)
+    return statuses
+
+
+def _add_pictures(content: Json) -> None:
+    for media_type in ("image/png", "image/svg+xml"):
+        content[media_type] = {"schema": {"type": "string", "format": "binary"}}

@@ -1,0 +1,163 @@
+"""The API process: REST and Socket.IO on one port.
+
+`python -m entrypoints.api`, configured by the environment (see entrypoints.settings). It starts and serves reads
+without Temporal, and answers 503 without PostgreSQL. SIGTERM ends it within five seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import cast
+
+import structlog
+import uvicorn
+from litestar.types import ASGIApp
+
+from api.app import rest_app, whole_app
+from api.auth import Authenticator, LocalAuthenticator
+from api.cross_origin import Origins
+from api.gateway import Gateway, lazy_client
+from api.relay import relay
+from api.services import Services
+from api.sockets import Sockets
+from api.store_outbox import StoreOutbox
+from api.store_probe import StoreProbe
+from entrypoints.log_format import configure_logging
+from entrypoints.settings import ApiSettings, Environment, SettingsError, api_settings
+from entrypoints.temporal_client import make_runtime
+from store.accepted_sends import AcceptedSends
+from store.outbox import OutboxTail
+from store.pool import Database
+from store.session_rows import SessionRows
+
+GRACEFUL_SECONDS = 3
+DATABASE_CONNECTIONS = 10
+RELAY_CONNECTIONS = 2
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def parts(settings: ApiSettings, cors_origins: Sequence[str]) -> AsyncGenerator[tuple[ASGIApp, Sockets]]:
+    """The ASGI application and its sockets, with everything behind them open for as long as the context lasts."""
+    database = await Database.open(settings.database_url, size=DATABASE_CONNECTIONS, name=settings.process_name)
+    relay_database = await Database.open(
+        settings.relay_database_url, size=RELAY_CONNECTIONS, name=f"{settings.process_name}-relay"
+    )
+    client = await lazy_client(settings.temporal.address, settings.temporal.namespace, make_runtime())
+    origins = Origins(cors_origins, loopback_only=settings.auth_mode == "local")
+    authenticator = _authenticator(settings)
+    tail = OutboxTail(relay_database)
+    sessions, sends = SessionRows(database), AcceptedSends(database)
+    sockets = Sockets(
+        authenticator=authenticator,
+        sessions=sessions,
+        outbox=StoreOutbox(database),
+        origins=origins,
+        newest=lambda: tail.position,
+    )
+    services = Services(
+        sessions=sessions,
+        sends=sends,
+        probe=StoreProbe(database),
+        orchestrator=Gateway(client),
+        authenticator=authenticator,
+        max_connections=settings.max_connections,
+        window_seconds=settings.pairing_window_seconds,
+        version=version("perene"),
+    )
+    relaying = asyncio.create_task(relay(tail, sockets.delivery), name="relay")
+    try:
+        async with sends.listening():
+            yield whole_app(rest_app(services, origins), sockets), sockets
+    finally:
+        relaying.cancel()
+        await asyncio.gather(relaying, return_exceptions=True)
+        await asyncio.gather(database.close(), relay_database.close())
+
+
+def _authenticator(settings: ApiSettings) -> Authenticator:
+    return LocalAuthenticator(str(settings.default_owner_id))
+
+
+class ApiServer(uvicorn.Server):
+    """Tells where it listens, in the ready file and the log; ends with status 0 on SIGTERM and SIGINT."""
+
+    def __init__(self, config: uvicorn.Config, sockets: Sockets, ready_file: Path | None) -> None:
+        super().__init__(config)
+        self._sockets = sockets
+        self._ready_file = ready_file
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Instead of uvicorn's handlers, which raise the signal again at the end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        yield
+
+    def stop(self) -> None:
+        """Begin the graceful end."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        port = cast(int, self.servers[0].sockets[0].getsockname()[1])
+        log.info("api_ready", host=self.config.host, port=port)
+        if self._ready_file is not None:
+            self._ready_file.write_text(json.dumps({"ready": True, "port": port}))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("api_stopping")
+        await self._sockets.close()
+        await super().shutdown(sockets)
+
+
+async def serve(settings: ApiSettings, *, cors_origins: Sequence[str], ready_file: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    async with parts(settings, cors_origins) as (application, sockets):
+        config = uvicorn.Config(
+            application,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            log_level="warning",
+            # Nobody stands before us in local mode, and what stands before us otherwise is not known here.
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            ws_max_size=1_000_000,
+        )
+        await ApiServer(config, sockets, ready_file).serve()
+
+
+def main() -> None:
+    """Run the API."""
+    environment = Environment()
+    try:
+        settings = api_settings()
+    except SettingsError as error:
+        sys.exit(f"perene api: {error}")
+    configure_logging(settings.log_format, settings.process_name)
+    ready_file = environment.optional("PERENE_READY_FILE")
+    cors_origins = (environment.optional("PERENE_CORS_ORIGINS") or "").replace(",", " ").split()
+    asyncio.run(serve(settings, cors_origins=cors_origins, ready_file=Path(ready_file) if ready_file else None))
+    # Everything is closed by now; Temporal's SDK may abort the process in its own exit handlers.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
