@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 ADOPTION_SECONDS = 3.0
 """How long a holding without an attempt waits to be adopted before its socket is closed and its lease given up."""
+RELEASE_SECONDS = 2.0
+"""How long letting go waits for the database to take the lease back; it goes on in the background."""
 
 
 @dataclass
@@ -44,10 +46,13 @@ class Holders:
 
     # Live sessions.
 
-    def adopt(self, connection_id: str) -> Holding | None:
-        """The holding an earlier attempt left behind, if its socket is still good."""
+    def adopt(self, connection_id: str, order: str) -> Holding | None:
+        """The holding that an earlier attempt of the same order left behind, even if it has ended in the meantime.
+
+        A later order of the workflow never adopts: it counts the epoch of an earlier one as over.
+        """
         holding = self.holdings.get(connection_id)
-        if holding is None or holding.attended or holding.outcome.done():
+        if holding is None or holding.attended or holding.order != order:
             return None
         timer = self._orphans.pop(connection_id, None)
         if timer is not None:
@@ -67,16 +72,24 @@ class Holders:
         self._orphans.pop(holding.lease.connection_id, None)
         if not holding.attended:
             log.info("orphaned_session_given_up", connection=holding.lease.connection_id)
-            task = asyncio.create_task(self.let_go(holding))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._let_go(holding))
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def let_go(self, holding: Holding) -> None:
-        """Close the socket, then give the lease back, in this order."""
+        """Close the socket, then give the lease back, in this order. Runs to its end even if the caller is cancelled:
+        a lease that was left behind here could never be claimed again."""
+        await asyncio.shield(self._start(self._let_go(holding)))
+
+    async def _let_go(self, holding: Holding) -> None:
         await holding.close()
         if self.holdings.get(holding.lease.connection_id) is holding:
             del self.holdings[holding.lease.connection_id]
-        await self._release(holding.lease)
+        await asyncio.wait({self._release(holding.lease)}, timeout=RELEASE_SECONDS)
 
     # All at once.
 
@@ -88,7 +101,10 @@ class Holders:
         holdings = list(self.holdings.values())
         for holding in holdings:
             holding.release(reason)
-        await asyncio.gather(*(holding.live.stop() for holding in holdings))
+        stopped = await asyncio.gather(*(holding.live.stop() for holding in holdings), return_exceptions=True)
+        for holding, error in zip(holdings, stopped, strict=True):
+            if isinstance(error, Exception):
+                log.error("socket_not_closed", connection=holding.lease.connection_id, exc_info=error)
 
     async def close(self) -> None:
         """Let everything go; for the end of the process."""

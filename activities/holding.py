@@ -42,8 +42,10 @@ class Holding:
     this process adopts the holding as it is, and the socket is not touched.
     """
 
-    def __init__(self, lease: Lease, live: LiveSession, messages: MessageStore, sends: SendQueue):
+    def __init__(self, lease: Lease, live: LiveSession, messages: MessageStore, sends: SendQueue, order: str = ""):
+        """`order` names the one activity of one workflow run, whatever the attempt, that asked for this holding."""
         self.lease = lease
+        self.order = order
         self.live = live
         self.inbox = Inbox(lease, messages)
         self.outbound = Outbound(lease, sends, live)
@@ -156,6 +158,7 @@ class Holding:
 
     def _end(self, result: HostResult, detail: str | None, until: float | None = None) -> None:
         self.is_connected = False
+        self.outbound.connected(False)
         self._cancel_deadline()
         if not self.outcome.done():
             self.outcome.set_result(

@@ -55,13 +55,14 @@ class Hosting:
         that Temporal gave up on while the socket was fine leaves it to the next attempt in this process.
         """
         info = activity.info()
+        order = f"{info.workflow_run_id}/{info.activity_id}"
         facts = FactTeller(activity.client().get_workflow_handle(info.workflow_id or ""))
         try:
-            holding = self._holders.adopt(request.connection_id)
+            holding = self._holders.adopt(request.connection_id, order)
             if holding is None:
                 async with beating(self._waiting_progress):
                     lease = await self._claim(request)
-                    holding = await self._open(request, lease)
+                    holding = await self._open(request, lease, order)
                 if isinstance(holding, HostOutcome):
                     return holding
             else:
@@ -86,39 +87,48 @@ class Hosting:
                 return lease
             await asyncio.sleep(CLAIM_POLL_SECONDS)
 
-    async def _open(self, request: HostRequest, lease: Lease) -> Holding | HostOutcome:
+    async def _open(self, request: HostRequest, lease: Lease, order: str) -> Holding | HostOutcome:
         try:
             if not await self._sessions.has_keys(request.device):
-                await self._leases.release(lease)
+                self._keeper.give_back(lease)
                 return HostOutcome(HostResult.KEYS_MISSING, lease.epoch)
             live = await self._whatsapp.open(f"{lease.connection_id}#{lease.epoch}", request.device, lease.proxy)
         except BaseException:
-            await self._leases.release(lease)
+            self._keeper.give_back(lease)
             raise
-        holding = Holding(lease, live, self._messages, self._sends)
+        holding = Holding(lease, live, self._messages, self._sends, order)
         holding.attended = True
         self._holders.holdings[lease.connection_id] = holding
+        if not self._keeper.valid:
+            # The lease ran out while the library was starting: the surrender has passed this socket by.
+            holding.release("lease_not_renewed")
         return holding
 
     async def _attend(self, holding: Holding, facts: FactTeller) -> HostOutcome:
         loop = asyncio.get_running_loop()
-        claimed = loop.call_later(QUICK_LOGIN_SECONDS, lambda: facts.tell(holding.fact("claimed")))
+        claimed = loop.call_later(
+            QUICK_LOGIN_SECONDS, lambda: None if holding.is_connected else facts.tell(holding.fact("claimed"))
+        )
         holding.on_fact = facts.tell
         if holding.is_connected:
             facts.tell(holding.fact("connected"))
+        elif holding.connects:
+            # Adopted, and the link was lost while nobody listened.
+            facts.tell(holding.fact("disconnected"))
         stopping = asyncio.create_task(activity.wait_for_worker_shutdown())
-        try:
-            async with beating(holding.progress):
+        async with beating(holding.progress):
+            try:
                 await asyncio.wait({holding.outcome, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            await self._cancelled(holding)
-            raise
-        finally:
-            claimed.cancel()
-            stopping.cancel()
-        holding.on_fact = None
-        outcome = holding.outcome.result() if holding.outcome.done() else None
-        await self._holders.let_go(holding)
+            except asyncio.CancelledError:
+                await self._cancelled(holding)
+                raise
+            finally:
+                claimed.cancel()
+                stopping.cancel()
+            holding.on_fact = None
+            outcome = holding.outcome.result() if holding.outcome.done() else None
+            # Still beating: what had arrived may take longer to write than a silent holder is believed alive.
+            await self._holders.let_go(holding)
         if outcome is None:
             raise handed_over("worker_stopping")
         if outcome.result is HostResult.RELEASED and outcome.detail not in _COMMANDED:
@@ -131,7 +141,7 @@ class Hosting:
         by_workflow = details is not None and details.cancel_requested
         paused = details is not None and details.paused
         if by_workflow or paused or activity.is_worker_shutdown() or holding.outcome.done():
-            await asyncio.shield(self._holders.let_go(holding))
+            await self._holders.let_go(holding)
         else:
             log.warning("attempt_abandoned_by_orchestrator", connection=holding.lease.connection_id, at=time.time())
             self._holders.orphan(holding)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from contracts.errors import DatabaseUnavailable
-from contracts.ports import LeaseStore
+from contracts.ports import Lease, LeaseStore
 
 log = structlog.get_logger(__name__)
 
@@ -17,6 +17,7 @@ LEASE_SECONDS = 8.0
 RENEW_SECONDS = 2.0
 SURRENDER_SECONDS = 6.0
 """Without a renewal for so long, all sockets are closed: 2 s before any other host may take them."""
+SURRENDER_POLL_SECONDS = 0.25
 
 
 class LeaseKeeper:
@@ -47,6 +48,7 @@ class LeaseKeeper:
         self._renewed_at = float("-inf")
         self._valid = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._giving_back: set[asyncio.Task[None]] = set()
 
     @property
     def valid(self) -> bool:
@@ -114,17 +116,40 @@ class LeaseKeeper:
             if left > 0:
                 await asyncio.sleep(left)
             elif self._held():
-                log.error("lease_not_renewed", host=self.host_id, held=self._held())
+                # Again until all is let go: a socket that was being opened meanwhile may have come since.
                 await self._surrender("lease_not_renewed")
+                await asyncio.sleep(SURRENDER_POLL_SECONDS)
             else:
                 self._valid.clear()
                 await self._valid.wait()
 
+    def give_back(self, lease: Lease) -> asyncio.Task[None]:
+        """Release one session's lease in the background, however long the database is away.
+
+        Left unreleased it would stay this living host's, and nobody could ever claim the session again.
+        """
+        task = asyncio.create_task(self._give_back(lease), name=f"release-{lease.connection_id}")
+        self._giving_back.add(task)
+        task.add_done_callback(self._giving_back.discard)
+        return task
+
+    async def _give_back(self, lease: Lease) -> None:
+        delay = 0.1
+        while True:
+            try:
+                await self._leases.release(lease)
+                return
+            except DatabaseUnavailable as error:
+                log.warning("lease_release_delayed", connection=lease.connection_id, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RENEW_SECONDS)
+
     async def retire(self) -> None:
-        """Stop renewing and end the lease, so that nobody has to wait for its expiry."""
-        for task in self._tasks:
+        """Stop renewing and end the lease with all it holds, so that nobody has to wait for its expiry."""
+        tasks = [*self._tasks, *self._giving_back]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         try:
             await self._leases.retire(self.host_id)
         except DatabaseUnavailable as error:

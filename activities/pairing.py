@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.facts import FactTeller
 from activities.handover import handed_over
 from activities.heartbeats import beating
-from activities.holders import Holders, Pairing
+from activities.holders import RELEASE_SECONDS, Holders, Pairing
 from activities.lease_keeper import LeaseKeeper
 from contracts.device import Paired, PairingEvent, PairingFailed, QrShown
 from contracts.errors import DatabaseUnavailable
@@ -53,7 +53,8 @@ class PairingActivities:
                 try:
                     return await self._pair(request, lease, facts)
                 finally:
-                    await asyncio.shield(self._release(lease))
+                    self._holders.pairings.pop(lease.connection_id, None)
+                    await asyncio.wait({self._keeper.give_back(lease)}, timeout=RELEASE_SECONDS)
         finally:
             await facts.close()
 
@@ -66,14 +67,6 @@ class PairingActivities:
             if lease is not None:
                 return lease
             await asyncio.sleep(CLAIM_POLL_SECONDS)
-
-    async def _release(self, lease: Lease) -> None:
-        self._holders.pairings.pop(lease.connection_id, None)
-        try:
-            await self._leases.release(lease)
-        except DatabaseUnavailable as error:
-            # The lease stays ours, so that this process can claim again; any other has to wait for its expiry.
-            log.warning("lease_release_failed", connection=lease.connection_id, error=str(error))
 
     async def _pair(self, request: PairRequest, lease: Lease, facts: FactTeller) -> PairOutcome:
         found = await self._sessions.find_paired(request.connection_id, request.owner_id)
@@ -115,28 +108,29 @@ class PairingActivities:
     async def _on_event(self, event: PairingEvent, lease: Lease, facts: FactTeller) -> PairOutcome | None:
         match event:
             case QrShown():
-                await self._publish(event, lease)
-                facts.tell(
-                    HostFact(
-                        kind="qr",
-                        host_id=lease.host_id,
-                        epoch=lease.epoch,
-                        at=time.time(),
-                        expires_at=event.at + event.lifetime,
+                if await self._publish(event, lease):
+                    facts.tell(
+                        HostFact(
+                            kind="qr",
+                            host_id=lease.host_id,
+                            epoch=lease.epoch,
+                            at=time.time(),
+                            expires_at=event.at + event.lifetime,
+                        )
                     )
-                )
                 return None
             case Paired():
                 return PairOutcome(PairResult.PAIRED, lease.epoch, device=event.device)
             case PairingFailed():
                 return PairOutcome(PairResult(event.result), lease.epoch, detail=event.detail)
 
-    async def _publish(self, qr: QrShown, lease: Lease) -> None:
-        """Commit the code before anybody sees it; a code that cannot be committed while it lives is not shown."""
+    async def _publish(self, qr: QrShown, lease: Lease) -> bool:
+        """Commit the code before anybody sees it; False if that could not be done while it lives."""
         while time.time() < qr.at + qr.lifetime:
             try:
                 await self._sessions.publish_qr(lease, qr)
-                return
+                return True
             except DatabaseUnavailable as error:
                 log.warning("qr_waiting_for_database", connection=lease.connection_id, error=str(error))
                 await asyncio.sleep(0.25)
+        return False

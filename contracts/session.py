@@ -27,7 +27,9 @@ class SessionInput:
     """State carried into a run, by the API (first run), by continue-as-new, or rebuilt from the database.
 
     Times are unix seconds. `sequence` counts the transitions written so far and makes each write idempotent.
-    `window_seconds` is how long an untouched QR is renewed before `qr_expired`.
+    `window_seconds` is how long an untouched QR is renewed before `qr_expired`. `last_epoch` is the newest lease epoch
+    whose holder has let go: what it may still tell is too late. `history_limit` is the number of events after which
+    the run is continued as new at the next moment in which no socket is held.
     """
 
     connection_id: str
@@ -41,6 +43,8 @@ class SessionInput:
     retry_attempt: int = 0
     resume_at: float | None = None
     has_connected: bool = False
+    last_epoch: int = 0
+    history_limit: int = 1_000
 
 
 @dataclass

@@ -53,10 +53,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.states import HOSTED_STATES, PAIRING_STATES, RESTING_STATES, SessionState
 
-HISTORY_SOFT_LIMIT = 1_000
-"""Events after which the run is continued as new at the next moment in which no socket is held."""
-HISTORY_HARD_LIMIT = 4_000
-"""Events after which a socket is let go for it: a moment's reconnect, long before the server's own limit."""
+HARD_LIMIT_FACTOR = 4
+"""At so many times the history limit a socket is let go to continue as new: a moment's reconnect, long before the
+server's own limit."""
 
 OUTDATED_PROBE_SECONDS = 6 * 3600.0
 """A worker with a newer client may have been deployed: try once in a while, not in a storm."""
@@ -106,9 +105,9 @@ class SessionWorkflow:
         self._describe()
         while self._s.state is not SessionState.DELETED:
             if self._should_continue_as_new():
-                # A handler that is still running may leave a command, which must be carried out by this run.
-                await workflow.wait_condition(lambda: workflow.all_handlers_finished() or bool(self._commands))
-                if not self._commands:
+                # What arrives while a handler is still running must be carried out by this run.
+                await workflow.wait_condition(lambda: workflow.all_handlers_finished() or self._is_called())
+                if not self._is_called():
                     workflow.continue_as_new(self._s)
             if self._s.state in PAIRING_STATES:
                 await self._pair()
@@ -121,10 +120,14 @@ class SessionWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _should_continue_as_new(self) -> bool:
-        if self._commands or self._superseded_by is not None:
+        if self._is_called():
             return False
         info = workflow.info()
-        return info.get_current_history_length() > HISTORY_SOFT_LIMIT or info.is_continue_as_new_suggested()
+        return info.get_current_history_length() > self._s.history_limit or info.is_continue_as_new_suggested()
+
+    def _is_called(self) -> bool:
+        """Whether something waits to be decided on."""
+        return bool(self._commands) or self._superseded_by is not None
 
     # Phases. Each returns when the state belongs to another phase, or to be entered anew.
 
@@ -147,12 +150,12 @@ class SessionWorkflow:
                 break
             await self._wait(lambda: handle.done() or bool(self._facts) or bool(self._commands), left)
             for fact in self._take_facts():
+                self._held_by(fact.host_id, fact.epoch)
                 if fact.kind == "qr":
                     await self._on_qr()
             if self._commands:
                 break
         outcome: PairOutcome = await self._let_go(handle, self._commands[0].event.value if self._commands else "window")
-        self._held_by(None, 0)
         await self._on_pair_outcome(outcome, window_closed=window_closed)
         await self._next_command()
 
@@ -169,21 +172,23 @@ class SessionWorkflow:
                 self._s.device = outcome.device
                 self._s.retry_attempt = 0
                 self._s.has_connected = False
+                self._superseded_by = None  # Said of the device before this one.
                 await self._move(SessionEvent.PAIRED)
+            case PairResult.CLIENT_OUTDATED:
+                self._s.resume_at = self._now() + OUTDATED_PROBE_SECONDS
+                await self._move(SessionEvent.CLIENT_OUTDATED, "CLIENT_OUTDATED")
+            case PairResult.UNSUPPORTED:
+                await self._move(SessionEvent.PAIRING_UNSUPPORTED, "PAIRING_UNSUPPORTED", detail=outcome.detail)
+            case _ if window_closed:
+                await self._close_window()
             case PairResult.CODES_EXHAUSTED | PairResult.RELEASED:
-                if window_closed:
-                    await self._close_window()
+                pass
             case PairResult.UNREACHABLE:
                 self._s.retry_attempt += 1
                 await self._move(SessionEvent.UNREACHABLE, "WHATSAPP_UNREACHABLE", detail=outcome.detail)
             case PairResult.REFUSED:
                 self._s.retry_attempt += 1
                 await self._move(SessionEvent.UNREACHABLE, "PAIRING_REFUSED", detail=outcome.detail)
-            case PairResult.CLIENT_OUTDATED:
-                self._s.resume_at = self._now() + OUTDATED_PROBE_SECONDS
-                await self._move(SessionEvent.CLIENT_OUTDATED, "CLIENT_OUTDATED")
-            case PairResult.UNSUPPORTED:
-                await self._move(SessionEvent.PAIRING_UNSUPPORTED, "PAIRING_UNSUPPORTED", detail=outcome.detail)
 
     async def _close_window(self) -> None:
         self._s.window_ends_at = None
@@ -191,7 +196,7 @@ class SessionWorkflow:
 
     async def _host(self) -> None:
         """Hold the socket until it is lost for good, taken away, or let go on command."""
-        if not await self._back_off(wake=lambda: bool(self._commands) or self._superseded_by is not None):
+        if not await self._back_off(wake=self._is_called):
             await self._on_superseded()
             await self._next_command()
             return
@@ -205,9 +210,7 @@ class SessionWorkflow:
         )
         reason = "continue_as_new"
         while not handle.done():
-            await self._wait(
-                lambda: handle.done() or bool(self._facts) or bool(self._commands) or self._superseded_by is not None
-            )
+            await self._wait(lambda: handle.done() or bool(self._facts) or self._is_called())
             await self._on_host_facts()
             if self._superseded_by is not None:
                 reason = "superseded"
@@ -217,11 +220,9 @@ class SessionWorkflow:
                 if self._commands[0].event in _UNLINKING:
                     await self._unlink(self._commands[0], handle)
                 break
-            if workflow.info().get_current_history_length() > HISTORY_HARD_LIMIT:
+            if workflow.info().get_current_history_length() > HARD_LIMIT_FACTOR * self._s.history_limit:
                 break
         outcome: HostOutcome = await self._let_go(handle, reason)
-        self._facts.clear()
-        self._held_by(None, 0)
         await self._on_host_outcome(outcome)
         await self._on_superseded()
         await self._next_command()
@@ -286,8 +287,7 @@ class SessionWorkflow:
         """Wait for a command, or for the term after which one careful try is due."""
         probing = self._s.resume_at is not None and self._s.device is not None
         left = self._s.resume_at - self._now() if probing and self._s.resume_at is not None else None
-        called = await self._wait(lambda: bool(self._commands) or self._superseded_by is not None, left)
-        self._facts.clear()
+        called = await self._wait(self._is_called, left)
         if not called:
             self._s.resume_at = None
             await self._move(SessionEvent.PROBE_DUE, "PROBE")
@@ -309,7 +309,7 @@ class SessionWorkflow:
     # Letting go.
 
     async def _let_go(self, handle: workflow.ActivityHandle[Any], reason: str) -> Any:
-        """The activity's outcome; if it is still running, its holder is asked to let go first.
+        """The activity's outcome; if it is still running, its holder is asked to let go first. Nobody holds then.
 
         A holder that does not answer is dead or cut off: cancelling makes Temporal give up on it, and the lease keeps
         the next one waiting until the old socket cannot be open any more.
@@ -328,11 +328,16 @@ class SessionWorkflow:
         if not handle.done():
             handle.cancel()
         try:
-            return await handle
+            outcome: HostOutcome | PairOutcome = await handle
         except (ActivityError, asyncio.CancelledError):
             if workflow.cancellation_reason() is not None:
                 raise
-            return self._released_outcome()
+            outcome = self._released_outcome()
+        told = max((fact.epoch for fact in self._facts), default=0)
+        self._s.last_epoch = max(self._s.last_epoch, self._epoch, outcome.epoch, told)
+        self._facts.clear()
+        self._held_by(None, 0)
+        return outcome
 
     def _released_outcome(self) -> HostOutcome | PairOutcome:
         if self._s.state in PAIRING_STATES:
@@ -367,17 +372,19 @@ class SessionWorkflow:
         if not self._commands:
             return
         command = self._commands[0]
-        before = self._s.state
+        before, written = self._s.state, self._s.sequence
         code = refusal(before, command.event, has_device=self._s.device is not None)
         if code is not None:
             # Things moved while it waited its turn.
             command.error = ApplicationError(f"{command.event.value} refused in {before.value}", type=code)
         else:
             await self._carry_out(command)
-            command.result = CommandResult(self._s.state, changed=self._s.state is not before)
+            command.result = CommandResult(self._s.state, changed=self._s.sequence > written)
         self._commands.remove(command)
 
     async def _carry_out(self, command: _Command) -> None:
+        if next_state(self._s.state, command.event) is None:
+            return  # Things moved while it waited its turn, and there is nothing left to do.
         self._s.retry_attempt = 0
         self._s.resume_at = None
         match command.event:
@@ -414,12 +421,13 @@ class SessionWorkflow:
         )
         await self._unlink(command, handle)
         await self._let_go(handle, command.event.value)
-        self._held_by(None, 0)
 
     async def _on_superseded(self) -> None:
         if self._superseded_by is None:
             return
         newer, self._superseded_by = self._superseded_by, None
+        if self._s.device is None:
+            return  # Said of a device that is gone.
         await self._move(SessionEvent.SUPERSEDED, "REPLACED_BY_NEW_CONNECTION", detail=newer)
 
     # Writing down.
@@ -522,10 +530,9 @@ class SessionWorkflow:
 
     @workflow.signal
     async def host_fact(self, fact: HostFact) -> None:
-        """What the holder of the socket saw."""
-        if fact.kind == "qr":
-            self._held_by(fact.host_id, fact.epoch)
-        self._facts.append(fact)
+        """What the holder of the socket saw. A holder that has let go, or lost its lease, has nothing to say."""
+        if fact.epoch > self._s.last_epoch and fact.epoch >= self._epoch:
+            self._facts.append(fact)
 
     @workflow.signal
     async def superseded(self, by: Superseded) -> None:
@@ -570,7 +577,7 @@ class SessionWorkflow:
     @workflow.update
     async def disconnect(self) -> CommandResult:
         """Close the socket, or stop the pairing, and keep the keys."""
-        if self._s.state in RESTING_STATES:
+        if self._s.state in RESTING_STATES and not self._commands:
             return CommandResult(self._s.state, changed=False)
         return await self._simple(SessionEvent.DISCONNECT)
 
