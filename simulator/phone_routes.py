@@ -1,6 +1,6 @@
 """The control API's routes for what a person does with a phone: write, read, look at what came.
 
-A phone in a path is made live by the request. Errors are `{"error": {"code", "message"}}` with a fitting status.
+A phone in a path is made live by the request. Errors are as the whole control API gives them: `{"error": text, "code": CODE}`.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _guarded(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except PhoneError as error:
-            body = {"error": {"code": error.code, "message": str(error)}}
+            body = {"error": str(error), "code": error.code}
             return web.json_response(body, status=error.status)
 
     return answer

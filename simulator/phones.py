@@ -7,16 +7,20 @@ import base64
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from simulator.companion_process import CompanionProcess, CompanionSettings
 from simulator.phone_errors import CompanionUnavailableError, PhoneError
 from simulator.phone_number import chat_name, phone_digits
 
-Link = Callable[[str, str], Awaitable[object]]
-"""`link(qr, phone)`: scan a QR payload with a phone, as `POST /phone/scan` does. Raises if it cannot be scanned."""
+
+class Link(Protocol):
+    """Scan a QR payload with a phone of a number, as `POST /phone/scan` does. Raises if it cannot be scanned."""
+
+    def __call__(self, qr: str, phone: str, name: str | None, /) -> Awaitable[object]: ...
+
 
 LONGEST_WAIT = 60.0
 """Seconds for which `messages` waits for news at most."""
@@ -39,6 +43,7 @@ class Phones:
         self._news: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._ensuring: dict[str, asyncio.Task[dict[str, Any]]] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._names: dict[str, str] = {}
         self._closed = False
 
     @property
@@ -50,6 +55,8 @@ class Phones:
     async def ensure(self, phone: str, name: str | None = None) -> dict[str, Any]:
         """Have a phone live: linked as a device of its number and connected. `{phone, jid, name}`."""
         digits = phone_digits(phone)
+        if name:
+            self._names[digits] = name
         known = self._ensuring.get(digits)
         if known is None or name:
             known = asyncio.create_task(self._ask("ensure", phone=digits, name=name))
@@ -183,7 +190,7 @@ class Phones:
 
     async def _scan(self, phone: str, qr: str) -> None:
         try:
-            await self._link(qr, phone)
+            await self._link(qr, phone, self._names.get(phone))
         except Exception as error:  # noqa: BLE001  # whatever the server's side says, the phone must hear that it was not linked
             _log.exception("phone %s could not be linked", phone)
             await self._ask("link_failed", phone=phone, why=repr(error))

@@ -17,8 +17,7 @@ async function call(method, path, body) {
     if (response.ok) throw new ApiError(`${path}: ${error.message}`);
   }
   if (!response.ok) {
-    const problem = answer.error ?? text;
-    throw new ApiError(typeof problem === "string" ? problem : (problem.message ?? problem.code));
+    throw new ApiError(answer.error ?? text);
   }
   return answer;
 }

@@ -166,10 +166,9 @@ function deviceRow(device) {
 }
 
 function waitingRow(pairing) {
-  const label = pairing.platform ?? pairing.os ?? pairing.ref?.slice(0, 12) ?? "QR";
-  const until = pairing.expiresAt ? `${words.expires} ${time.format(new Date(pairing.expiresAt))}` : "";
-  return element("li", { class: "line" }, element("div", {}, element("strong", {}, String(label)), element("small", {}, until)),
-    pairing.qr ? element("button", { type: "button", "data-key": String(label), onclick: () => scan(pairing.qr) }, words.scanThis) : null);
+  // The server knows the code's reference and not the secret in it, so a code shown elsewhere cannot be scanned from here.
+  return element("li", { class: "line" }, element("div", {}, element("strong", {}, `${pairing.ref.slice(0, 18)}…`),
+    element("small", {}, `${Math.round(pairing.secondsLeft)} ${words.secondsLeft}`)));
 }
 
 async function scan(qr) {

@@ -7,13 +7,17 @@ import { words } from "./words.js";
 
 export function startWeather(refresh) {
   $("kind").append(...Object.entries(words.faults).map(([kind, [name]]) => element("option", { value: kind }, `${name} (${kind})`)));
-  const help = () => ($("kind-help").textContent = words.faults[$("kind").value][1]);
+  const help = () => {
+    $("kind-help").textContent = words.faults[$("kind").value][1];
+    for (const id of ["delay", "delay-label"]) $(id).hidden = $("kind").value !== "delay";
+  };
   $("kind").addEventListener("change", help);
   help();
   $("fault").addEventListener("submit", (event) => {
     event.preventDefault();
     const fault = { kind: $("kind").value, target: $("target").value.trim() === "*" ? "*" : $("target").value.replace(/\D/g, "") };
     if ($("seconds").value) fault.seconds = Number($("seconds").value);
+    if (fault.kind === "delay") fault.delaySeconds = Number($("delay").value);
     if ($("count").value) fault.count = Number($("count").value);
     during($("fault"), async () => {
       await api.fault(fault);
@@ -29,8 +33,8 @@ export function startWeather(refresh) {
 function faultRow(fault) {
   const name = words.faults[fault.kind]?.[0] ?? fault.kind;
   const whom = fault.target === "*" ? words.everyone : `+${fault.target}`;
-  const seconds = fault.secondsLeft ?? fault.seconds;
-  const details = [whom, seconds ? `${Math.round(seconds)} s` : null, fault.count ? `× ${fault.count}` : null];
+  const details = [whom, fault.secondsLeft === null ? null : `${Math.round(fault.secondsLeft)} ${words.secondsLeft}`,
+    fault.countLeft === null ? null : `× ${fault.countLeft}`, fault.delaySeconds ? `+${fault.delaySeconds} s` : null];
   return element("li", { class: "line" }, element("div", {}, element("strong", {}, name), element("small", {}, details.filter(Boolean).join(" · "))));
 }
 
