@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from tests.simulator.phone_fixtures import RunningSimulator
-
-pytest_plugins = ("tests.simulator.phone_fixtures",)
+from tests.simulator.phone_fixtures import running_simulator as running_simulator
 
 HERE = Path(__file__).resolve().parent / "baileys"
 BUSINESS, CUSTOMER = "5511999990001", "5511999990002"

@@ -19,7 +19,7 @@ CLOSED_PORT = 1
 
 @pytest.fixture
 async def phones(tmp_path: Path) -> AsyncIterator[Phones]:
-    async def link(qr: str, phone: str) -> None:
+    async def link(qr: str, phone: str, name: str | None) -> None:
         raise AssertionError("without a server there is no QR code")
 
     ca_file = tmp_path / "ca.pem"

@@ -6,8 +6,7 @@ from typing import Any
 
 from simulator.companion_process import CompanionProcess, CompanionSettings
 from tests.simulator.phone_fixtures import RunningSimulator, until
-
-pytest_plugins = ("tests.simulator.phone_fixtures",)
+from tests.simulator.phone_fixtures import running_simulator as running_simulator
 
 ANA, BIA = "5511999990001", "5511999990002"
 
