@@ -33,14 +33,14 @@ from entrypoints.log_format import configure_logging
 from entrypoints.reconcile import reconcile_for_ever
 from entrypoints.settings import SettingsError, WorkerSettings, worker_settings
 from entrypoints.temporal_client import connect, ensure_search_attributes, make_runtime
-from store.leases import Leases
-from store.messages import Messages
+from store.leases import PostgresLeases
+from store.messages import PostgresMessages
 from store.pool import Database
-from store.send_queue import Sends
-from store.sessions import Sessions
+from store.send_queue import PostgresSendQueue
+from store.sessions import PostgresSessions
 from whatsapp.hosting import NeonizeHost
 from whatsapp.key_store import ensure_schema
-from whatsapp.library import Simulator, shield_stdout
+from whatsapp.library import Simulator, ensure_process_environment, shield_stdout
 from whatsapp.pairing import ForkserverPairer
 from workflows.session import SessionWorkflow
 
@@ -73,7 +73,8 @@ class WorkerProcess:
             else None
         )
         database = await Database.open(settings.database_url, size=DATABASE_CONNECTIONS, name=settings.process_name)
-        leases, sessions, messages, sends = Leases(database), Sessions(database), Messages(database), Sends(database)
+        leases, sessions = PostgresLeases(database), PostgresSessions(database)
+        messages, sends = PostgresMessages(database), PostgresSendQueue(database)
         await self._prepare_key_store()
         # The pairing server is forked first, while this process is small and has no threads of the Go library.
         pairer = ForkserverPairer(settings.device_database_url, simulator=simulator)
@@ -166,7 +167,7 @@ class WorkerProcess:
         hosting: Hosting,
         pairing: PairingActivities,
         commands: HolderCommands,
-        sessions: Sessions,
+        sessions: PostgresSessions,
     ) -> tuple[list[Worker], list[Worker]]:
         """Work that must not starve other work has a Worker of its own. First those that hold sockets."""
         # Sent at 0.8 of the heartbeat timeout or this, whichever is less: two may be lost before a host counts as dead.
@@ -221,7 +222,7 @@ class WorkerProcess:
             self._settings.ready_file.write_text(json.dumps({"ready": True, "host": self.host_id}))
 
 
-async def _release(leases: Leases, lease: Lease) -> None:
+async def _release(leases: PostgresLeases, lease: Lease) -> None:
     try:
         await leases.release(lease)
     except DatabaseUnavailable as error:
@@ -234,7 +235,7 @@ async def _shut_down(workers: list[Worker], within: float) -> None:
             await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
-async def _wake_senders(sends: Sends, holders: Holders) -> None:
+async def _wake_senders(sends: PostgresSendQueue, holders: Holders) -> None:
     """Pass on which session has something to send."""
     async for connection_id in sends.accepted():
         named = [holders.holdings.get(connection_id)] if connection_id else list(holders.holdings.values())
@@ -253,6 +254,7 @@ async def _main(settings: WorkerSettings) -> None:
 
 def main() -> None:
     """Run one worker; the process ends here."""
+    ensure_process_environment()
     # Go prints to standard output by itself, QR payloads among it.
     shield_stdout()
     try:
