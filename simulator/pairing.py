@@ -102,7 +102,7 @@ class Pairing:
                 pass  # it has the references
 
     def left(self) -> None:
-        self.world.pairings.closed(self)
+        self._closed()
         self._fail("the client went")
 
     async def link(self, phone: Phone, code_secret: bytes) -> Device:
@@ -111,7 +111,7 @@ class Pairing:
         number = registry.next_device(phone.number)
         identity = Identity.issue(phone, self.registration.eIdent, number)
         taken = self._taken = _Taken(phone, number, identity, asyncio.get_running_loop().create_future())
-        world.pairings.closed(self)
+        self._closed()
         device = self._device(taken)
         success: list[Node] = [
             Node("device-identity", {}, identity.sealed(code_secret)),
@@ -172,6 +172,11 @@ class Pairing:
             self.world.code_links.companion(self, node)
         else:
             self.socket.send(refusal(node, 405, "not-allowed"))
+
+    def _closed(self) -> None:
+        """No phone can take it any more."""
+        self.world.pairings.closed(self)
+        self.world.code_links.closed(self)
 
     def _fail(self, why: str) -> None:
         taken = self._taken

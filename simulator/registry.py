@@ -189,7 +189,7 @@ class Registry:
             device.phone, device.number, device.noise_key, device.identity_key, device.registration, *prekey,
             device.platform, device.signed_identity, device.linked_at,
         )  # fmt: skip
-        self._database.execute(f"INSERT INTO device VALUES ({', '.join('?' * len(row))})", row)
+        self._database.execute("INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         self._devices.setdefault(device.phone, {})[device.number] = device
 
     def remove_device(self, device: Device) -> None:
