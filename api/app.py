@@ -13,6 +13,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
+from api.allowed_methods import options_routes
 from api.boundary import Boundary
 from api.connections import connection_history, create_connection, get_connection, list_connections
 from api.cross_origin import Origins
@@ -58,7 +59,7 @@ def rest_app(services: Services, origins: Origins, *, lifespan: Sequence[Lifespa
         return health_check
 
     return Litestar(
-        route_handlers=[Router(path, route_handlers=list(_ROUTES)) for path in BASE_PATHS],
+        route_handlers=[Router(path, route_handlers=[*options_routes(_ROUTES), *_ROUTES]) for path in BASE_PATHS],
         state=State({"services": services}),
         dependencies={
             "services": Provide(provide_services),
@@ -78,6 +79,7 @@ def rest_app(services: Services, origins: Origins, *, lifespan: Sequence[Lifespa
         request_max_body_size=MAX_JSON_BYTES,
         lifespan=list(lifespan),
         debug=False,
+        logging_config=None,
     )
 
 

@@ -73,7 +73,7 @@ def framework_error(request: AnyRequest, error: HTTPException) -> Response[Error
     if code is None:
         return unexpected_error(request, error)
     # Litestar's own texts stay inside: they may quote the request.
-    allow = (error.headers or {}).get("Allow")
+    allow = (error.headers or {}).get("allow")
     return failure_response(request, code, headers={"allow": allow} if allow else None)
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from api.app import rest_app, whole_app
 from api.auth import LocalAuthenticator
@@ -145,6 +146,16 @@ def database_name(postgres: ThrowAwayServer) -> Generator[str]:
 async def api(postgres: ThrowAwayServer, database_name: str) -> AsyncGenerator[Api]:
     async with running_api(postgres, database_name) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_api(postgres: ThrowAwayServer) -> AsyncGenerator[Api]:
+    """One API for the tests of a module that leave nothing for each other to trip over."""
+    name = next(_names)
+    await asyncio.to_thread(postgres.clone, name)
+    async with running_api(postgres, name, max_connections=10_000) as running:
+        yield running
+    await asyncio.to_thread(postgres.drop, name)
 
 
 @pytest.fixture

@@ -28,23 +28,23 @@ class StandInOrchestrator:
         if self.refusal is not None:
             raise self.refusal
 
-    async def refresh_qr(self, connection_id: str, revive: Revive) -> CommandResult:
+    async def refresh_qr(self, connection_id: str, revive: Revive) -> CommandResult:  # noqa: ARG002
         return self._done("refresh_qr", connection_id, SessionState.STARTING)
 
-    async def reconnect(self, connection_id: str, revive: Revive) -> CommandResult:
+    async def reconnect(self, connection_id: str, revive: Revive) -> CommandResult:  # noqa: ARG002
         return self._done("reconnect", connection_id, SessionState.RECONNECTING)
 
-    async def disconnect(self, connection_id: str, revive: Revive) -> CommandResult:
+    async def disconnect(self, connection_id: str, revive: Revive) -> CommandResult:  # noqa: ARG002
         return self._done("disconnect", connection_id, SessionState.STOPPED)
 
-    async def logout(self, connection_id: str, revive: Revive) -> LogoutResult:
+    async def logout(self, connection_id: str, revive: Revive) -> LogoutResult:  # noqa: ARG002
         self._done("logout", connection_id, SessionState.LOGGED_OUT)
         return LogoutResult(SessionState.LOGGED_OUT, unlinked=True)
 
-    async def delete(self, connection_id: str, revive: Revive) -> CommandResult:
+    async def delete(self, connection_id: str, revive: Revive) -> CommandResult:  # noqa: ARG002
         return self._done("delete", connection_id, SessionState.DELETED)
 
-    async def pairing_code(self, connection_id: str, request: PairingCodeRequest, revive: Revive) -> PairingCode:
+    async def pairing_code(self, connection_id: str, request: PairingCodeRequest, revive: Revive) -> PairingCode:  # noqa: ARG002
         self._done(f"pairing_code {request.phone}", connection_id, SessionState.AWAITING_SCAN)
         return PairingCode("ABCD1234")
 

@@ -53,7 +53,7 @@ async def test_created_connection_is_listed_with_the_contract_fields(api: Api) -
     assert body["success"] is True
     assert [item["id"] for item in body["data"]] == [newer["id"], older["id"]]
     item = body["data"][1]
-    assert CONNECTION_FIELDS <= item.keys()
+    assert item.keys() >= CONNECTION_FIELDS
     assert item == older
     assert item["name"] == "Vendas 😀"
     assert item["isConnected"] is False
