@@ -22,7 +22,7 @@ BEGIN
             EXECUTE format('ALTER ROLE %I LOGIN PASSWORD %L', role_name, password);
         END IF;
         -- A superuser may act for every role; another administrator has to be a member to make schemas in its name.
-        IF NOT admin_is_superuser AND NOT pg_has_role(current_user, role_name, 'MEMBER') THEN
+        IF NOT admin_is_superuser THEN
             EXECUTE format('GRANT %I TO CURRENT_USER', role_name);
         END IF;
     END LOOP;

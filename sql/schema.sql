@@ -576,8 +576,8 @@ REVOKE ALL ON FUNCTION perene.tell_sends() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION perene.touch() FROM PUBLIC;
 
-GRANT SELECT ON TABLE public.chats TO perene_backup;
 GRANT SELECT ON TABLE public.chats TO perene_api;
+GRANT SELECT ON TABLE public.chats TO perene_backup;
 GRANT SELECT,INSERT ON TABLE public.chats TO perene_worker;
 
 GRANT SELECT(owner_id) ON TABLE public.chats TO perene_ops;
@@ -591,13 +591,13 @@ GRANT UPDATE(name) ON TABLE public.chats TO perene_worker;
 
 GRANT UPDATE(phone) ON TABLE public.chats TO perene_worker;
 
+GRANT SELECT(atendimento_id) ON TABLE public.chats TO perene_ops;
 GRANT UPDATE(atendimento_id) ON TABLE public.chats TO perene_api;
 GRANT UPDATE(atendimento_id) ON TABLE public.chats TO perene_worker;
-GRANT SELECT(atendimento_id) ON TABLE public.chats TO perene_ops;
 
+GRANT SELECT(unread_count) ON TABLE public.chats TO perene_ops;
 GRANT UPDATE(unread_count) ON TABLE public.chats TO perene_api;
 GRANT UPDATE(unread_count) ON TABLE public.chats TO perene_worker;
-GRANT SELECT(unread_count) ON TABLE public.chats TO perene_ops;
 
 GRANT UPDATE(last_message) ON TABLE public.chats TO perene_worker;
 
@@ -605,15 +605,15 @@ GRANT UPDATE(last_message_type) ON TABLE public.chats TO perene_worker;
 
 GRANT UPDATE(last_message_from) ON TABLE public.chats TO perene_worker;
 
-GRANT UPDATE(last_message_at) ON TABLE public.chats TO perene_worker;
 GRANT SELECT(last_message_at) ON TABLE public.chats TO perene_ops;
+GRANT UPDATE(last_message_at) ON TABLE public.chats TO perene_worker;
 
 GRANT SELECT(created_at) ON TABLE public.chats TO perene_ops;
 
 GRANT SELECT(updated_at) ON TABLE public.chats TO perene_ops;
 
-GRANT SELECT ON TABLE public.contacts TO perene_backup;
 GRANT SELECT ON TABLE public.contacts TO perene_api;
+GRANT SELECT ON TABLE public.contacts TO perene_backup;
 GRANT SELECT,INSERT ON TABLE public.contacts TO perene_worker;
 
 GRANT SELECT(owner_id) ON TABLE public.contacts TO perene_ops;
@@ -641,9 +641,9 @@ GRANT SELECT ON SEQUENCE public.lease_epochs TO perene_backup;
 GRANT USAGE ON SEQUENCE public.lease_epochs TO perene_worker;
 
 GRANT SELECT ON TABLE public.outbox TO perene_backup;
+GRANT SELECT,DELETE ON TABLE public.outbox TO perene_relay;
 GRANT SELECT,INSERT ON TABLE public.outbox TO perene_api;
 GRANT SELECT,INSERT,DELETE ON TABLE public.outbox TO perene_worker;
-GRANT SELECT,DELETE ON TABLE public.outbox TO perene_relay;
 
 GRANT SELECT(id) ON TABLE public.outbox TO perene_ops;
 
@@ -655,17 +655,17 @@ GRANT SELECT(chat_id) ON TABLE public.outbox TO perene_ops;
 
 GRANT SELECT(event) ON TABLE public.outbox TO perene_ops;
 
-GRANT UPDATE(event_id) ON TABLE public.outbox TO perene_relay;
 GRANT SELECT(event_id) ON TABLE public.outbox TO perene_ops;
+GRANT UPDATE(event_id) ON TABLE public.outbox TO perene_relay;
 
 GRANT SELECT(created_at) ON TABLE public.outbox TO perene_ops;
 
 GRANT SELECT ON SEQUENCE public.outbox_id_seq TO perene_backup;
 
-GRANT SELECT ON TABLE public.outbox_position TO perene_backup;
 GRANT SELECT ON TABLE public.outbox_position TO perene_api;
-GRANT SELECT ON TABLE public.outbox_position TO perene_relay;
+GRANT SELECT ON TABLE public.outbox_position TO perene_backup;
 GRANT SELECT ON TABLE public.outbox_position TO perene_ops;
+GRANT SELECT ON TABLE public.outbox_position TO perene_relay;
 
 GRANT UPDATE(last_event_id) ON TABLE public.outbox_position TO perene_relay;
 
@@ -675,8 +675,8 @@ GRANT SELECT ON TABLE public.perene_migrations TO perene_backup;
 GRANT SELECT ON TABLE public.perene_migrations TO perene_ops;
 
 GRANT SELECT ON TABLE public.send_queue TO perene_backup;
-GRANT SELECT,INSERT ON TABLE public.send_queue TO perene_api;
 GRANT SELECT ON TABLE public.send_queue TO perene_worker;
+GRANT SELECT,INSERT ON TABLE public.send_queue TO perene_api;
 
 GRANT SELECT(id) ON TABLE public.send_queue TO perene_ops;
 
@@ -690,39 +690,39 @@ GRANT SELECT(type) ON TABLE public.send_queue TO perene_ops;
 
 GRANT SELECT(client_message_id) ON TABLE public.send_queue TO perene_ops;
 
-GRANT UPDATE(state) ON TABLE public.send_queue TO perene_worker;
 GRANT SELECT(state) ON TABLE public.send_queue TO perene_ops;
+GRANT UPDATE(state) ON TABLE public.send_queue TO perene_worker;
 
-GRANT UPDATE(epoch) ON TABLE public.send_queue TO perene_worker;
 GRANT SELECT(epoch) ON TABLE public.send_queue TO perene_ops;
+GRANT UPDATE(epoch) ON TABLE public.send_queue TO perene_worker;
 
-GRANT UPDATE(message_id) ON TABLE public.send_queue TO perene_worker;
 GRANT SELECT(message_id) ON TABLE public.send_queue TO perene_ops;
+GRANT UPDATE(message_id) ON TABLE public.send_queue TO perene_worker;
 
-GRANT UPDATE(error_code) ON TABLE public.send_queue TO perene_worker;
 GRANT SELECT(error_code) ON TABLE public.send_queue TO perene_ops;
+GRANT UPDATE(error_code) ON TABLE public.send_queue TO perene_worker;
 
 GRANT UPDATE(error_detail) ON TABLE public.send_queue TO perene_worker;
 
 GRANT SELECT(accepted_at) ON TABLE public.send_queue TO perene_ops;
 
-GRANT UPDATE(dispatched_at) ON TABLE public.send_queue TO perene_worker;
 GRANT SELECT(dispatched_at) ON TABLE public.send_queue TO perene_ops;
+GRANT UPDATE(dispatched_at) ON TABLE public.send_queue TO perene_worker;
 
-GRANT UPDATE(settled_at) ON TABLE public.send_queue TO perene_worker;
 GRANT SELECT(settled_at) ON TABLE public.send_queue TO perene_ops;
+GRANT UPDATE(settled_at) ON TABLE public.send_queue TO perene_worker;
 
 GRANT SELECT ON SEQUENCE public.send_queue_id_seq TO perene_backup;
 
 GRANT SELECT ON TABLE public.session_events TO perene_backup;
+GRANT SELECT ON TABLE public.session_events TO perene_ops;
 GRANT SELECT,INSERT ON TABLE public.session_events TO perene_api;
 GRANT SELECT,INSERT ON TABLE public.session_events TO perene_worker;
-GRANT SELECT ON TABLE public.session_events TO perene_ops;
 
 GRANT SELECT ON SEQUENCE public.session_events_id_seq TO perene_backup;
 
-GRANT SELECT ON TABLE public.session_hosts TO perene_backup;
 GRANT SELECT ON TABLE public.session_hosts TO perene_api;
+GRANT SELECT ON TABLE public.session_hosts TO perene_backup;
 GRANT SELECT ON TABLE public.session_hosts TO perene_ops;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.session_hosts TO perene_worker;
 
@@ -738,9 +738,9 @@ GRANT SELECT(epoch) ON TABLE public.session_pairings TO perene_ops;
 GRANT SELECT(created_at) ON TABLE public.session_pairings TO perene_ops;
 
 GRANT SELECT ON TABLE public.whatsapp_atendimentos TO perene_backup;
+GRANT SELECT ON TABLE public.whatsapp_atendimentos TO perene_ops;
 GRANT SELECT,INSERT ON TABLE public.whatsapp_atendimentos TO perene_api;
 GRANT SELECT,INSERT ON TABLE public.whatsapp_atendimentos TO perene_worker;
-GRANT SELECT ON TABLE public.whatsapp_atendimentos TO perene_ops;
 
 GRANT UPDATE(status) ON TABLE public.whatsapp_atendimentos TO perene_api;
 GRANT UPDATE(status) ON TABLE public.whatsapp_atendimentos TO perene_worker;
@@ -760,8 +760,8 @@ GRANT UPDATE(last_message_at) ON TABLE public.whatsapp_atendimentos TO perene_wo
 GRANT UPDATE(finished_at) ON TABLE public.whatsapp_atendimentos TO perene_api;
 GRANT UPDATE(finished_at) ON TABLE public.whatsapp_atendimentos TO perene_worker;
 
-GRANT SELECT ON TABLE public.whatsapp_mensagens TO perene_backup;
 GRANT SELECT ON TABLE public.whatsapp_mensagens TO perene_api;
+GRANT SELECT ON TABLE public.whatsapp_mensagens TO perene_backup;
 GRANT SELECT,INSERT ON TABLE public.whatsapp_mensagens TO perene_worker;
 
 GRANT SELECT(id) ON TABLE public.whatsapp_mensagens TO perene_ops;
@@ -774,8 +774,8 @@ GRANT SELECT(chat_id) ON TABLE public.whatsapp_mensagens TO perene_ops;
 
 GRANT SELECT(message_id) ON TABLE public.whatsapp_mensagens TO perene_ops;
 
-GRANT UPDATE(atendimento_id) ON TABLE public.whatsapp_mensagens TO perene_worker;
 GRANT SELECT(atendimento_id) ON TABLE public.whatsapp_mensagens TO perene_ops;
+GRANT UPDATE(atendimento_id) ON TABLE public.whatsapp_mensagens TO perene_worker;
 
 GRANT SELECT(direction) ON TABLE public.whatsapp_mensagens TO perene_ops;
 
@@ -790,12 +790,12 @@ GRANT UPDATE(media_url) ON TABLE public.whatsapp_mensagens TO perene_worker;
 
 GRANT SELECT(media_mime) ON TABLE public.whatsapp_mensagens TO perene_ops;
 
-GRANT UPDATE(status) ON TABLE public.whatsapp_mensagens TO perene_worker;
 GRANT SELECT(status) ON TABLE public.whatsapp_mensagens TO perene_ops;
+GRANT UPDATE(status) ON TABLE public.whatsapp_mensagens TO perene_worker;
 
+GRANT SELECT(lida) ON TABLE public.whatsapp_mensagens TO perene_ops;
 GRANT UPDATE(lida) ON TABLE public.whatsapp_mensagens TO perene_api;
 GRANT UPDATE(lida) ON TABLE public.whatsapp_mensagens TO perene_worker;
-GRANT SELECT(lida) ON TABLE public.whatsapp_mensagens TO perene_ops;
 
 GRANT SELECT("timestamp") ON TABLE public.whatsapp_mensagens TO perene_ops;
 
@@ -804,98 +804,98 @@ GRANT SELECT(created_at) ON TABLE public.whatsapp_mensagens TO perene_ops;
 GRANT SELECT(updated_at) ON TABLE public.whatsapp_mensagens TO perene_ops;
 
 GRANT SELECT ON TABLE public.whatsapp_sessions TO perene_backup;
-GRANT SELECT,INSERT,DELETE ON TABLE public.whatsapp_sessions TO perene_api;
 GRANT SELECT,DELETE ON TABLE public.whatsapp_sessions TO perene_worker;
+GRANT SELECT,INSERT,DELETE ON TABLE public.whatsapp_sessions TO perene_api;
 
 GRANT SELECT(id) ON TABLE public.whatsapp_sessions TO perene_ops;
 
 GRANT SELECT(owner_id) ON TABLE public.whatsapp_sessions TO perene_ops;
 
-GRANT UPDATE(session_name) ON TABLE public.whatsapp_sessions TO perene_api;
 GRANT SELECT(session_name) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(session_name) ON TABLE public.whatsapp_sessions TO perene_api;
 
-GRANT UPDATE(status) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(status) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(status) ON TABLE public.whatsapp_sessions TO perene_worker;
 
 GRANT SELECT(connection_id) ON TABLE public.whatsapp_sessions TO perene_ops;
 
 GRANT UPDATE(qr_code) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(phone_number) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(phone_number) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(phone_number) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(whatsapp_id) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(whatsapp_id) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(whatsapp_id) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(whatsapp_info) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(whatsapp_info) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(whatsapp_info) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(connected_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(connected_at) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(connected_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(disconnected_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(disconnected_at) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(disconnected_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 
 GRANT SELECT(created_at) ON TABLE public.whatsapp_sessions TO perene_ops;
 
-GRANT UPDATE(updated_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(updated_at) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(updated_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(duplicate_reason) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(duplicate_reason) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(duplicate_reason) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(state) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(state) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(state) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(state_reason) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(state_reason) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(state_reason) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(state_detail) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(state_detail) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(state_detail) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(state_changed_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(state_changed_at) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(state_changed_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(sequence) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(sequence) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(sequence) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(jid) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(jid) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(jid) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(lid) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(lid) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(lid) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(push_name) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(push_name) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(push_name) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(platform) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(platform) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(platform) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(has_connected) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(has_connected) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(has_connected) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(superseded_by) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(superseded_by) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(superseded_by) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(host_id) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(host_id) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(host_id) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(lease_epoch) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(lease_epoch) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(lease_epoch) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(claimed_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(claimed_at) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(claimed_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(last_seen_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(last_seen_at) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(last_seen_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 
-GRANT UPDATE(qr_expires_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 GRANT SELECT(qr_expires_at) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(qr_expires_at) ON TABLE public.whatsapp_sessions TO perene_worker;
 
 GRANT UPDATE(proxy) ON TABLE public.whatsapp_sessions TO perene_api;
 
-GRANT UPDATE(window_seconds) ON TABLE public.whatsapp_sessions TO perene_api;
 GRANT SELECT(window_seconds) ON TABLE public.whatsapp_sessions TO perene_ops;
+GRANT UPDATE(window_seconds) ON TABLE public.whatsapp_sessions TO perene_api;
 
 GRANT UPDATE(config) ON TABLE public.whatsapp_sessions TO perene_api;
 

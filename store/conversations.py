@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from uuid import uuid4
 
 from contracts.realtime import ClientEvent
-from store import receipts
+from store import receipt_rows
 from store.message_rows import MessageRow
 from store.outbox import NewEvent
 from store.pool import Connection
@@ -29,7 +29,7 @@ async def write_messages(
     await _insert(connection, owner_id, connection_id, new)
     contacts = await _upsert_contacts(connection, owner_id, connection_id, new)
     chats = await _upsert_chats(connection, owner_id, connection_id, new)
-    early = await receipts.apply_early(
+    early = await receipt_rows.apply_early(
         connection, owner_id, connection_id, [row for row in new if not row.from_customer]
     )
     return new, [*contacts, *(row.event(owner_id, connection_id) for row in new), *chats, *early]

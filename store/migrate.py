@@ -13,10 +13,11 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from itertools import groupby
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -58,6 +59,9 @@ async def roll_back(admin_url: str) -> None:
 
 async def dump_schema(admin_url: str) -> str:
     """The schema as pg_dump writes it: ours alone, with its grants, without what differs from server to server."""
+    parts = urlsplit(_with_database(admin_url))
+    user, at, host = parts.netloc.rpartition("@")
+    user, _, password = user.partition(":")
     command = [
         _program("pg_dump"),
         "--schema-only",
@@ -65,9 +69,9 @@ async def dump_schema(admin_url: str) -> str:
         "--schema=public",
         "--schema=perene",
         "--restrict-key=perene",
-        f"--dbname={_with_database(admin_url)}",
+        f"--dbname=postgres://{user}{at}{host}{parts.path}?{parts.query}",
     ]
-    text = await _run(command)
+    text = await _run(command, {"PGPASSWORD": unquote(password)} if password else None)
     kept = [
         line
         for line in text.splitlines()
@@ -75,9 +79,16 @@ async def dump_schema(admin_url: str) -> str:
         # The schema that was there before us, and what roles.sql gives on it.
         and not re.match(r"CREATE SCHEMA public;|COMMENT ON SCHEMA public |GRANT .* ON SCHEMA public TO ", line)
     ]
+    # pg_dump writes grants in the order in which they were given, which depends on what was there before.
+    kept = [line for _, run in groupby(kept, lambda line: line.startswith("GRANT ")) for line in _sorted_grants(run)]
     applied = "".join(f"--     {path.name}\n" for path in sorted((SQL / "migrations").glob("*.sql")))
     body = re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
     return f"-- Written by `python -m store.migrate --dump-schema`; do not edit. The schema after\n{applied}\n{body}\n"
+
+
+def _sorted_grants(lines: Iterable[str]) -> list[str]:
+    run = list(lines)
+    return sorted(run) if run[0].startswith("GRANT ") else run
 
 
 @asynccontextmanager

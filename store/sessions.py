@@ -108,6 +108,7 @@ class PostgresSessions:
             for statement in (
                 "DELETE FROM whatsapp_sessions WHERE connection_id = $1 AND owner_id = $2",
                 "DELETE FROM session_pairings WHERE connection_id = $1 AND owner_id = $2",
+                "DELETE FROM early_receipts WHERE connection_id = $1 AND owner_id = $2",
                 """
                 UPDATE send_queue SET
                     state = CASE state WHEN 'accepted' THEN 'failed' ELSE 'unknown' END,

@@ -80,6 +80,10 @@ class ThrowAwayServer:
         password = self.passwords.get(role, "superuser-password")
         return f"postgres://{role}:{quote(password)}@/{database}?host={quote(str(self._folder))}"
 
+    def program(self, name: str) -> Path:
+        """One of PostgreSQL's programs, for instance pg_dump."""
+        return self._programs / name
+
     async def migrate(self, database: str = TEMPLATE) -> None:
         """Bring a database of this server to the present schema."""
         await migrations.migrate(self.url(SUPERUSER, database), self.passwords)

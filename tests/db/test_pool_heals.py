@@ -131,7 +131,10 @@ async def test_a_cancelled_call_leaves_a_usable_pool(own_postgres: ThrowAwayServ
     await database.close()
 
 
-async def test_the_tail_goes_on_across_a_kill(own_postgres: ThrowAwayServer, api: Database) -> None:
+@pytest.mark.parametrize("weather", ["kill", "freeze"])
+async def test_the_tail_goes_on_after_the_server_was_away(
+    own_postgres: ThrowAwayServer, api: Database, weather: str
+) -> None:
     relay = await Database.open(own_postgres.url("perene_relay"))
     tail = OutboxTail(relay, after=0, poll_seconds=0.2)
     names: list[str] = []
@@ -152,11 +155,19 @@ async def test_the_tail_goes_on_across_a_kill(own_postgres: ThrowAwayServer, api
         await write("before")
         async with arrived:
             await arrived.wait_for(lambda: names == ["before"])
-        own_postgres.kill()
-        own_postgres.start()
+        if weather == "kill":
+            own_postgres.kill()
+        else:
+            own_postgres.freeze()
+        with pytest.raises(DatabaseUnavailable):
+            await write("lost")
+        if weather == "kill":
+            own_postgres.start()
+        else:
+            own_postgres.thaw()
         await write("after")
         async with arrived:
-            await arrived.wait_for(lambda: names == ["before", "after"])
+            await arrived.wait_for(lambda: names[-1] == "after")
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
         await following

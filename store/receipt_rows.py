@@ -42,6 +42,15 @@ async def apply_early(
 
 
 async def _remember(connection: Connection, owner_id: str, connection_id: str, receipts: Sequence[Receipt]) -> None:
+    # Of messages sent before we kept them there is nothing to wait for.
+    await connection.execute(
+        """
+        DELETE FROM early_receipts
+        WHERE owner_id = $1 AND connection_id = $2 AND created_at < clock_timestamp() - interval '1 day'
+        """,
+        owner_id,
+        connection_id,
+    )
     await connection.execute(
         """
         INSERT INTO early_receipts (owner_id, connection_id, message_id, status, at)
