@@ -30,8 +30,7 @@ from typing import IO, Any
 
 from simulator.pinned_root import replace_pinned_root
 
-MOST_CLIENTS = 500
-"""`connect()` holds one thread of the default executor for the life of a client; threads are made as needed."""
+THREADS_FOR_CALLS = 64
 LONGEST_LINE = 256 * 1024 * 1024
 
 _log = logging.getLogger("simulator.companion")
@@ -58,10 +57,13 @@ def take_stdout() -> Pipe:
 
 async def serve(directory: Path, port: int, pipe: Pipe) -> None:
     """Answer requests until stdin ends. Each runs on its own; a phone's sends keep their order."""
-    from simulator.companion_commands import Commands  # loads the Go library, so only once stdout was taken
+    from simulator.companion_commands import (
+        MOST_PHONES,
+        Commands,
+    )  # loads the Go library, so only once stdout was taken
 
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(MOST_CLIENTS + 64, "phone"))
+    loop.set_default_executor(ThreadPoolExecutor(MOST_PHONES + THREADS_FOR_CALLS, "phone"))
     commands = Commands(directory, f"http://127.0.0.1:{port}", pipe.write)
     reader = asyncio.StreamReader(limit=LONGEST_LINE)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -16,12 +16,14 @@ from simulator.chat_message import MEDIA_KINDS, media_message, quote, reaction_m
 from simulator.companion_gate import Gate
 from simulator.companion_phone import CompanionPhone, Emit, chat_jid, person_jid
 from simulator.phone_archive import Archive, Entry
-from simulator.phone_errors import InvalidRequestError, PhoneError, UnknownMessageError
+from simulator.phone_errors import InvalidRequestError, PhoneError, TooManyPhonesError, UnknownMessageError
 from simulator.phone_number import GROUP, PERSON, chat_name, phone_digits
 
 Request = dict[str, Any]
 Result = dict[str, Any]
 
+MOST_PHONES = 500
+"""`connect()` holds one thread of asyncio's default executor for the life of a client."""
 _log = logging.getLogger(__name__)
 _UPLOADS = {
     "image": MediaType.MediaImage,
@@ -41,7 +43,7 @@ class Commands:
         self._gate = Gate()
         self._archive = Archive(directory / "messages.db")
         self._phones: dict[str, CompanionPhone] = {}
-        for store in sorted(directory.glob("phone-*.db")):
+        for store in sorted(directory.glob("phone-*.db"))[:MOST_PHONES]:
             self._phone(store.stem.removeprefix("phone-"))
         self._commands: dict[str, Callable[[Request], Awaitable[Result]]] = {
             "phones": self._list,
@@ -76,6 +78,8 @@ class Commands:
     def _phone(self, phone: str) -> CompanionPhone:
         known = self._phones.get(phone)
         if known is None:
+            if len(self._phones) >= MOST_PHONES:
+                raise TooManyPhonesError
             store = self._directory / f"phone-{phone}.db"
             known = CompanionPhone(phone, store, self._proxy, self._gate, self._archive, self._emit)
             self._phones[phone] = known

@@ -12,6 +12,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -89,6 +90,8 @@ class CompanionPhone:
         self._ended = asyncio.Event()
         self._why_ended = ""
         self._started = 0.0
+        self._early: dict[str, str] = {}
+        """Receipts that overtook the answer to the send which they are about."""
 
     @property
     def online(self) -> bool:
@@ -281,6 +284,9 @@ class CompanionPhone:
         self._store_entry(entry)
 
     def _store_entry(self, entry: Entry) -> None:
+        early = self._early.pop(entry.id, None)
+        if early is not None and entry.from_me:
+            entry = replace(entry, status=early)
         if self._archive.add(entry) is not None:
             self._emit({"event": "message", "phone": self.phone, "id": entry.id})
 
@@ -288,6 +294,9 @@ class CompanionPhone:
         status = _STATUS_OF_RECEIPT.get(receipt.Type)
         if status is None or receipt.MessageSource.IsFromMe:
             return
+        for message_id in receipt.MessageIDs:
+            if self._archive.find(self.phone, message_id) is None:
+                self._early[message_id] = status
         changed = self._archive.set_status(self.phone, list(receipt.MessageIDs), status)
         if changed:
             self._emit({"event": "receipt", "phone": self.phone, "ids": changed, "status": status})

@@ -49,6 +49,13 @@ class PhoneOfflineError(PhoneError):
     status = 503
 
 
+class TooManyPhonesError(PhoneError):
+    """The companion process keeps as many phones as it can."""
+
+    code = "TOO_MANY_PHONES"
+    status = 503
+
+
 class SendFailedError(PhoneError):
     """The phone's second client could not send the message."""
 
@@ -69,6 +76,7 @@ _KINDS: tuple[type[PhoneError], ...] = (
     UnknownMessageError,
     PairingFailedError,
     PhoneOfflineError,
+    TooManyPhonesError,
     SendFailedError,
     CompanionUnavailableError,
 )
