@@ -11,6 +11,7 @@ from entrypoints.postgres_part import PostgresPart
 from entrypoints.simulator_part import SimulatorPart
 from entrypoints.stack_folder import StackFolder
 from entrypoints.temporal_part import NAMESPACE, TemporalPart
+from whatsapp.library import process_environment
 
 HEALTH_PATH = "/api/baileys-simple/health"
 
@@ -93,6 +94,8 @@ class WorkerPart:
             environment.pop(name, None)
         if self._simulator is not None:
             environment |= await self._simulator.worker_environment()
+        # Spares the worker from starting itself a second time to get it.
+        environment = process_environment(environment)
         return Launch(command=python_module("entrypoints.worker"), environment=environment)
 
     async def is_ready(self) -> bool:

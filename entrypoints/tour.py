@@ -133,12 +133,12 @@ class Phone:
                 return device
         raise StepFailed(f"the simulator knows no device {jid}")
 
-    async def connected_again(self, jid: str, connects: int) -> dict[str, Any]:
-        """Wait until the device has logged in more than `connects` times and is up."""
+    async def connected_again(self, jid: str, before: dict[str, Any]) -> dict[str, Any]:
+        """Wait until the device has logged in again since `before` and is up."""
         deadline = time.monotonic() + STEP_SECONDS
         while time.monotonic() < deadline:
             device = await self.device(jid)
-            if device["connected"] and device["connects"] > connects:
+            if device["connected"] and device["lastConnect"] != before["lastConnect"]:
                 return device
             await asyncio.sleep(0.05)
         raise StepFailed(f"{jid} did not log in again within {STEP_SECONDS:.0f} s")
@@ -231,7 +231,7 @@ class Tour:
         for process in state.processes:
             if process.kind == "worker" and process.pid is not None:
                 os.kill(process.pid, signal.SIGKILL)
-        return await self._back(before["connects"])
+        return await self._back(before)
 
     async def _restart(self) -> str:
         before = await self._phone.device(self._jid)
@@ -241,10 +241,10 @@ class Tour:
         )
         if await process.wait() != 0:
             raise StepFailed("perene restart failed; see perene logs supervisor")
-        return await self._back(before["connects"])
+        return await self._back(before)
 
-    async def _back(self, connects: int) -> str:
-        device = await self._phone.connected_again(self._jid, connects)
+    async def _back(self, before: dict[str, Any]) -> str:
+        device = await self._phone.connected_again(self._jid, before)
         deadline = time.monotonic() + STEP_SECONDS
         while not (await self._frontend.call("GET", f"/connections/{CONNECTION_ID}"))["data"]["isConnected"]:
             if time.monotonic() > deadline:

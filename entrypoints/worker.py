@@ -11,10 +11,11 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from temporalio.client import Client
@@ -46,6 +47,8 @@ from workflows.session import SessionWorkflow
 
 log = structlog.get_logger(__name__)
 
+_Result = TypeVar("_Result")
+
 PAIRINGS_AT_ONCE = 24
 """Each is a process of its own, of about 30 MB."""
 HANDOVER_SECONDS = 8.0
@@ -75,10 +78,11 @@ class WorkerProcess:
         database = await Database.open(settings.database_url, size=DATABASE_CONNECTIONS, name=settings.process_name)
         leases, sessions = PostgresLeases(database), PostgresSessions(database)
         messages, sends = PostgresMessages(database), PostgresSendQueue(database)
-        await self._prepare_key_store()
-        # The pairing server is forked first, while this process is small and has no threads of the Go library.
         pairer = ForkserverPairer(settings.device_database_url, simulator=simulator)
-        await pairer.start()
+        # Three processes start meanwhile or are waited for; together they take no longer than the slowest.
+        key_store = asyncio.create_task(self._prepare_key_store())
+        pairing_server = asyncio.create_task(pairer.start())
+        connecting = asyncio.create_task(connect(settings.temporal, make_runtime()))
         whatsapp = NeonizeHost(settings.device_database_url, settings.sessions_per_worker, simulator=simulator)
 
         def release(lease: Lease) -> asyncio.Task[None]:
@@ -105,12 +109,8 @@ class WorkerProcess:
         )
         pairing = PairingActivities(keeper=keeper, holders=holders, leases=leases, sessions=sessions, pairer=pairer)
 
-        client = await self._unless_stopped(connect(settings.temporal, make_runtime()))
+        client = await self._unless_stopped(self._ready(connecting, key_store, pairing_server, keeper))
         if client is None:
-            return
-        await self._unless_stopped(ensure_search_attributes(client))
-        await self._unless_stopped(keeper.start())
-        if self._stop.is_set():
             return
         holding_workers, other_workers = self._workers(client, hosting, pairing, HolderCommands(holders), sessions)
         running = [asyncio.create_task(worker.run()) for worker in (*holding_workers, *other_workers)]
@@ -139,9 +139,21 @@ class WorkerProcess:
         for task in failed:
             task.result()
 
-    async def _unless_stopped(self, work: Any) -> Any:
+    async def _ready(
+        self,
+        connecting: asyncio.Task[Client],
+        key_store: asyncio.Task[None],
+        pairing_server: asyncio.Task[None],
+        keeper: LeaseKeeper,
+    ) -> Client:
+        """Wait for all that a session needs; nothing is taken on before."""
+        client = await connecting
+        await asyncio.gather(key_store, pairing_server, keeper.start(), ensure_search_attributes(client))
+        return client
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
         """The result of `work`, or None if the stop comes first."""
-        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        task, stop = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if task.done():
