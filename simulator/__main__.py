@@ -36,6 +36,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     _add_seconds(parser, "--qr-first-seconds", defaults.qr_first_seconds, "how long the first QR can be scanned")
     _add_seconds(parser, "--qr-next-seconds", defaults.qr_next_seconds, "how long each further one can be scanned")
     _add_seconds(parser, "--qr-grace-seconds", defaults.qr_grace_seconds, "how much longer each is accepted")
+    parser.add_argument(
+        "--no-phones-on-demand",
+        action="store_false",
+        dest="phones_on_demand",
+        help="do not switch on a phone (a real client, 1 MB) for each number that is written to",
+    )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)
 
@@ -75,6 +81,7 @@ def main() -> None:
         qr_first_seconds=options.qr_first_seconds,
         qr_next_seconds=options.qr_next_seconds,
         qr_grace_seconds=options.qr_grace_seconds,
+        phones_on_demand=options.phones_on_demand,
     )
     uvloop.run(serve(settings))
 

@@ -60,7 +60,7 @@ async def serve(directory: Path, port: int, pipe: Pipe) -> None:
     from simulator.companion_commands import (
         MOST_PHONES,
         Commands,
-    )  # loads the Go library, so only once stdout was taken
+    )  # loads the Go library: only once stdout was taken
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(MOST_PHONES + THREADS_FOR_CALLS, "phone"))

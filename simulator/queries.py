@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from simulator.node import Content, Node
@@ -13,8 +14,8 @@ from simulator.stanzas import refusal, result
 if TYPE_CHECKING:
     from simulator.client import Client
 
-Handler = Callable[["Client", Node], Content]
-"""Answers a query with the content of its result. Raises `QueryError` to refuse it."""
+Handler = Callable[["Client", Node], Content | Awaitable[Content]]
+"""Answers a query with the content of its result, now or later. Raises `QueryError` to refuse it."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Queries:
 
     def __init__(self) -> None:
         self._handlers: dict[tuple[str, str], Handler] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
         self.asked: Counter[str] = Counter()
 
     def add(self, namespace: str, child: str, handler: Handler) -> None:
@@ -55,5 +57,17 @@ class Queries:
             content = handler(client, query)
         except QueryError as error:
             client.send(refusal(query, error.code, error.text))
+            return
+        if isinstance(content, Awaitable):
+            task = asyncio.ensure_future(_answer_later(client, query, content))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
         else:
             client.send(result(query, content))
+
+
+async def _answer_later(client: Client, query: Node, content: Awaitable[Content]) -> None:
+    try:
+        client.send(result(query, await content))
+    except QueryError as error:
+        client.send(refusal(query, error.code, error.text))

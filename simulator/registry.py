@@ -171,6 +171,13 @@ class Registry:
         number = self.number_of(jid)
         return None if number is None else self.device(number, jid.device)
 
+    def never_linked(self, number: str) -> bool:
+        """Whether a number is on WhatsApp but no device was ever linked to it."""
+        if number in self._devices or self.is_absent(number):
+            return False
+        row = self._database.execute("SELECT last_device FROM phone WHERE number = ?", (number,)).fetchone()
+        return row is None or row[0] == 0
+
     def next_device(self, number: str) -> int:
         """A device number for one more device of a phone: numbers are not used again until all were."""
         taken = self._devices.get(number, {})

@@ -50,6 +50,8 @@ class Server:
         self._phones = Phones(
             port, settings.data_dir / "ca.pem", self.world.keys.root.public, settings.data_dir, self.world.scan
         )
+        if settings.phones_on_demand:
+            self.world.wake = self._switch_on
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self._http = await self._serve(control_app(self.world, self._phones, f"http://{host}:{port}"))
         self._media = await self._serve(media_app(settings.data_dir / "media"))
@@ -89,6 +91,13 @@ class Server:
         self._runners.append(runner)
         assert runner.server is not None
         return runner.server
+
+    async def _switch_on(self, number: str) -> None:
+        assert self._phones is not None
+        try:
+            await self._phones.ensure(number)
+        except PhoneError as error:
+            _log.warning("phone %s could not be switched on: %s", number, error)
 
     async def _resume(self, phones: Phones) -> None:
         try:

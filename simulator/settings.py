@@ -19,6 +19,8 @@ class Settings:
     """How long it shows each further one."""
     qr_grace_seconds: float = 2
     """How much longer the server accepts each: a scan may be on its way as the client moves on."""
+    phones_on_demand: bool = True
+    """Whether somebody who is written to gets a phone that receives: a real client in the companion process."""
     sign_seconds: float = 10
     """How long a client may take to sign after a scan."""
     replace_grace_seconds: float = 5

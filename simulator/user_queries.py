@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
+
 from simulator.client import Client
 from simulator.jid import HIDDEN, LEGACY, PERSON, Jid
 from simulator.node import Content, Node
@@ -14,10 +17,28 @@ def register(queries: Queries) -> None:
     queries.add("w:biz", "business_profile", _business_profile)
 
 
-def _usync(client: Client, query: Node) -> Content:
+def _usync(client: Client, query: Node) -> Content | Awaitable[Content]:
     asked, listed = query.child("usync", "query"), query.child("usync", "list")
     if asked is None or listed is None:
         raise QueryError(400, "bad-request")
+    if query.children[0].text("context") == "message" and (sleeping := _sleeping(client, listed)):
+        return _usync_awake(client, query, asked, listed, sleeping)
+    return _users(client, query, asked, listed)
+
+
+async def _usync_awake(client: Client, query: Node, asked: Node, listed: Node, sleeping: list[str]) -> Content:
+    """Somebody is about to be written to whose phone was never switched on: now it is, so that it receives."""
+    await asyncio.gather(*map(client.world.wake, sleeping))
+    return _users(client, query, asked, listed)
+
+
+def _sleeping(client: Client, listed: Node) -> list[str]:
+    registry = client.world.registry
+    numbers = [registry.number_of(jid) for user in listed.all("user") if (jid := user.jid("jid")) is not None]
+    return [number for number in numbers if number and registry.never_linked(number)]
+
+
+def _users(client: Client, query: Node, asked: Node, listed: Node) -> Content:
     answers = [_user(client, user, asked) for user in listed.all("user")]
     attributes = {name: query.children[0].attributes.get(name, "") for name in ("sid", "index", "last", "mode")}
     outcomes = [Node(protocol.tag) for protocol in asked.children]

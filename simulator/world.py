@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from simulator import account_queries, key_queries, login, media_queries, user_queries
@@ -50,6 +50,8 @@ class World:
             part.register(self.queries)
         self.groups.register(self.queries)
         self.sockets: set[ChatSocket] = set()
+        self.wake: Callable[[str], Awaitable[None]] = _let_sleep
+        """Switches on the phone of a number, so that somebody receives what is sent to it."""
 
     # What a connection asks of its host.
 
@@ -176,3 +178,8 @@ class World:
             socket.abort()
         await asyncio.sleep(0)
         self.registry.close()
+
+
+async def _let_sleep(number: str) -> None:
+    """Phones are switched on only by those who use them."""
+    _log.debug("phone %s is not switched on", number)
