@@ -19,6 +19,7 @@ from entrypoints.stack_state import ProcessState, ProcessStatus
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 STARTING_PROBE_SECONDS = 0.05
 READY_PROBE_SECONDS = 2.0
+RECOVERY_PROBE_SECONDS = 0.25
 UNHEALTHY_PROBES = 2
 """So many probes in a row must fail before a running part is called unhealthy."""
 
@@ -142,9 +143,10 @@ class Supervised:
                 self.became_ready.set()
             elif self._state == "ready" and misses >= UNHEALTHY_PROBES:
                 self._set_state("unhealthy")
-            await asyncio.sleep(
-                READY_PROBE_SECONDS if self._state == "ready" and not misses else STARTING_PROBE_SECONDS
-            )
+            if self._state == "starting":
+                await asyncio.sleep(STARTING_PROBE_SECONDS)
+            else:
+                await asyncio.sleep(RECOVERY_PROBE_SECONDS if misses else READY_PROBE_SECONDS)
 
     async def _end(self, process: asyncio.subprocess.Process, exited: asyncio.Task[int]) -> None:
         self._set_state("stopping")
