@@ -130,9 +130,11 @@ class WorkerProcess:
         await holders.close()
         await keeper.retire()
         await _shut_down(other_workers, 2.0)
-        for task in (*background, *running, stop):
+        stop.cancel()
+        ending = [*background, *running]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*background, *running, stop, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await whatsapp.close()
         await pairer.close()
         await database.close()
