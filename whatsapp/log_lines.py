@@ -33,8 +33,10 @@ def redact(text: str) -> str:
     return text if len(text) <= _LENGTH else text[:_LENGTH] + "…"
 
 
-def make_log_callback(also: Callable[[str, str], None] | None = None) -> object:
-    """A C callback for log entries; `also` gets (level, unredacted text) of each. Keep it for the process's life.
+def make_log_callback(expects: Callable[[str], bool] | None = None) -> object:
+    """A C callback for log entries. `expects` sees each text, unredacted; one it says yes to is not passed on.
+
+    Keep it for the process's life.
 
     Goroutines of a stopped client may still log, so such a callback must never be freed.
     """
@@ -44,9 +46,8 @@ def make_log_callback(also: Callable[[str, str], None] | None = None) -> object:
             if not data or size <= 0:
                 return
             entry = events.LogEntry.FromString(ctypes.string_at(data, size))
-            _report(entry.Level, entry.Name, entry.Message)
-            if also is not None:
-                also(entry.Level, entry.Message)
+            if expects is None or not expects(entry.Message):
+                _report(entry.Level, entry.Name, entry.Message)
         except Exception as error:  # noqa: BLE001 - nothing can be raised into Go
             _log.error("library log line could not be read", error=type(error).__name__)
 

@@ -125,10 +125,12 @@ class Attempt:
             if status.Status == events.PairStatus.ERROR:
                 self._fail(PairResult.REFUSED, redact(status.Error))
 
-    def _on_log(self, _: str, text: str) -> None:
+    def _on_log(self, text: str) -> bool:
         # There is no event for it; without it we would wait out the farewell.
-        if text.startswith("Failed to reconnect after 515 code"):
+        wanted = text.startswith("Failed to reconnect after 515 code")
+        if wanted:
             self._farewell.set()
+        return wanted
 
     def _paired(self, device: events.Device) -> None:
         # whatsmeow has saved the keys and sent the signature before it says so (`handlePair` in pair.go).
