@@ -14,6 +14,7 @@ from types import TracebackType
 from workflows.visibility import KEYS
 
 START_SECONDS = 30.0
+_PROGRAM = str(Path(sys.executable).parent / "temporal")
 
 
 class TemporalServer:
@@ -42,11 +43,11 @@ class TemporalServer:
         self._folder.cleanup()
 
     def start(self) -> None:
-        """Start it and wait until it takes connections."""
+        """Start it and wait until it serves."""
         attributes = [part for key in KEYS for part in ("--search-attribute", f"{key.name}=Keyword")]
         self._process = subprocess.Popen(
             [
-                str(Path(sys.executable).parent / "temporal"),
+                _PROGRAM,
                 *("server", "start-dev", "--headless", "--log-level", "never", "--ip", "127.0.0.1"),
                 *("--port", str(self._port), "--db-filename", f"{self._folder.name}/temporal.db"),
                 *attributes,
@@ -56,15 +57,10 @@ class TemporalServer:
             stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
+        health = [_PROGRAM, "operator", "cluster", "health", "--address", self.address]
+        while subprocess.run(health, capture_output=True, check=False).returncode != 0:
+            if time.monotonic() > deadline:
+                raise RuntimeError("Temporal did not start")
 
     def kill(self) -> None:
         """kill -9; returns when it is gone."""
