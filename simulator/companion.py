@@ -57,10 +57,8 @@ def take_stdout() -> Pipe:
 
 async def serve(directory: Path, port: int, pipe: Pipe) -> None:
     """Answer requests until stdin ends. Each runs on its own; a phone's sends keep their order."""
-    from simulator.companion_commands import (
-        MOST_PHONES,
-        Commands,
-    )  # loads the Go library: only once stdout was taken
+    # Loads the Go library, so only once stdout was taken.
+    from simulator.companion_commands import MOST_PHONES, Commands
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(MOST_PHONES + THREADS_FOR_CALLS, "phone"))

@@ -1,6 +1,6 @@
 """The control API's routes for what a person does with a phone: write, read, look at what came.
 
-A phone in a path is made live by the request. Errors are as the whole control API gives them: `{"error": text, "code": CODE}`.
+A phone in a path is made live by the request. An error is `{"error": text, "code": CODE}` with a fitting status.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def routes(phones: Phones) -> list[web.RouteDef]:
 
     - `GET /phones`: `{phones: [{phone, name, jid, online, messages}]}`
     - `POST /phone/{phone}/ensure {name?}`: link and connect it, `{phone, jid, name}`
-    - `GET /phone/{phone}/messages?after=&wait=`:
+    - `GET /phone/{phone}/messages?after=&wait=&live=` (`live=0` does not make the phone live):
       `{messages: [{seq, id, from, chat, fromMe, kind, text, timestamp, status}]}`
     - `POST /phone/{phone}/send {to, text, quotedId?}`: `{messageId, timestamp}`
     - `POST /phone/{phone}/send-media
@@ -66,7 +66,8 @@ class _PhoneApi:
             after, wait = int(request.query.get("after", "0")), float(request.query.get("wait", "0"))
         except ValueError as error:
             raise InvalidRequestError("after and wait are numbers") from error
-        return web.json_response({"messages": await self._phones.messages(_phone(request), after, wait)})
+        live = request.query.get("live", "1") != "0"
+        return web.json_response({"messages": await self._phones.messages(_phone(request), after, wait, live=live)})
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         data, mime_type = await self._phones.download(_phone(request), request.match_info["id"])

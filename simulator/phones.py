@@ -69,10 +69,8 @@ class Phones:
         if not any(self._settings.directory.glob("phone-*.db")):
             return
         for known in await self.all():
-            try:
-                await self.ensure(known["phone"])
-            except PhoneError as error:
-                _log.warning("phone %s did not come back: %s", known["phone"], error)
+            if known["jid"] is not None:  # one that was unlinked stays so until it is used
+                await self._try_to_be_live(known["phone"])
 
     async def all(self) -> list[dict[str, Any]]:
         """Every phone that was ever live: `[{phone, name, jid, online, messages}]`. Starts nothing if there is none."""
@@ -117,19 +115,15 @@ class Phones:
         result = await self._ask("download", phone=phone_digits(phone), messageId=message_id)
         return base64.b64decode(result["data"]), result["mimeType"] or "application/octet-stream"
 
-    async def messages(self, phone: str, after: int = 0, wait: float = 0) -> list[dict[str, Any]]:
+    async def messages(self, phone: str, after: int = 0, wait: float = 0, *, live: bool = True) -> list[dict[str, Any]]:
         """What the phone received and sent, oldest first; kept across restarts.
 
         With `after` (a `seq`) only later ones; with `wait` (seconds) the answer comes as soon as there is one.
-        A phone that cannot be live (banned, say) still shows what it has.
+        A phone that cannot be live (banned, say) still shows what it has. With `live` false it is only looked at.
         """
         digits = phone_digits(phone)
-        try:
-            await self.ensure(digits)
-        except CompanionUnavailableError:
-            raise
-        except PhoneError as error:
-            _log.warning("phone %s is not live: %s", digits, error)
+        if live:
+            await self._try_to_be_live(digits)
         until = time.monotonic() + min(wait, LONGEST_WAIT)
         while True:
             news = self._news[digits]
@@ -142,6 +136,14 @@ class Phones:
                     await news.wait()
             except TimeoutError:
                 until = 0
+
+    async def _try_to_be_live(self, phone: str) -> None:
+        try:
+            await self.ensure(phone)
+        except CompanionUnavailableError:
+            raise
+        except PhoneError as error:
+            _log.warning("phone %s is not live: %s", phone, error)
 
     async def close(self) -> None:
         """End the companion. Nothing can be asked afterwards."""

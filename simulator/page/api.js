@@ -31,7 +31,7 @@ export const api = {
   faults: async () => (await call("GET", "faults")).faults,
   stats: () => call("GET", "stats"),
   ensure: (phone, name) => call("POST", phonePath(phone, "ensure"), { name: name || undefined }),
-  messages: async (phone) => (await call("GET", phonePath(phone, "messages"))).messages,
+  messages: async (phone) => (await call("GET", phonePath(phone, "messages?live=0"))).messages,
   send: (phone, to, text, quotedId) => call("POST", phonePath(phone, "send"), { to, text, quotedId }),
   sendMedia: (phone, media) => call("POST", phonePath(phone, "send-media"), media),
   react: (phone, messageId, emoji) => call("POST", phonePath(phone, "react"), { messageId, emoji }),
