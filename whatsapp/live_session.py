@@ -27,9 +27,9 @@ from whatsapp.workshop import Workshop
 _log = structlog.stdlib.get_logger("whatsapp.session")
 
 _END_EVENTS = get_args(EndEvent)
-QUIET = 0.05
+QUIET = 0.15
 """Seconds without an event after which a closed client has nothing more to deliver."""
-QUIET_MOST = 1.0
+QUIET_MOST = 2.0
 RESTART_FIRST = 1.0
 RESTART_MOST = 20.0
 LOGOUT_TIMEOUT = 25.0
