@@ -1,97 +1,16 @@
-"""A whole stack of real processes, on free ports and in a folder of its own."""
+"""Stacks for the tests: one of a test's own, or one that many share, each with their own owners and phones."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
-import psutil
 import pytest
+import pytest_asyncio
 
-from entrypoints import leftovers
-
-PATIENCE_SECONDS = 90.0
-PERENE = (sys.executable, "-P", "-m", "entrypoints.cli")
-
-
-class Stack:
-    """Runs the `perene` command against one data folder."""
-
-    def __init__(self, data_dir: Path, **environment: str) -> None:
-        self.data_dir = data_dir.resolve()
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("PERENE_")},
-            "PERENE_DATA_DIR": str(data_dir),
-            "PERENE_API_PORT": "0",
-            "PERENE_TEMPORAL_PORT": "0",
-            "PERENE_TEMPORAL_UI_PORT": "0",
-            "PERENE_SIMULATOR_PORT": "0",
-            **environment,
-        }
-
-    def perene(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*PERENE, *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS * 2,
-            check=False,
-        )
-
-    def foreground(self, *arguments: str) -> subprocess.Popen[str]:
-        """A `perene` that is left running; the caller ends it."""
-        return subprocess.Popen(
-            [*PERENE, *arguments], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def up(self, *arguments: str) -> dict[str, Any]:
-        """Bring it up on the simulator, detached; gives its status."""
-        done = self.perene("up", "--simulator", "--detach", *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return self.status()
-
-    def status(self) -> dict[str, Any]:
-        return json.loads(self.perene("status", "--json").stdout)
-
-    def process(self, name: str) -> dict[str, Any]:
-        return next(process for process in self.status()["processes"] if process["name"] == name)
-
-    def until_ready(self) -> dict[str, Any]:
-        self.until(lambda: self.status()["ready"], "the stack is ready")
-        return self.status()
-
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, f"not reached: {what}\n{self.perene('logs', '-n', '15').stdout}"
-            time.sleep(0.05)
-
-    def supervisor_pid(self) -> int:
-        return int((self.data_dir / "run" / "lock").read_text())
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process of this stack that lives, its supervisor aside."""
-        return leftovers.find(self.data_dir)
-
-    def said(self) -> str:
-        """What the supervisor said so far."""
-        return (self.data_dir / "logs" / "supervisor.log").read_text()
-
-    def api_answers(self) -> bool:
-        try:
-            health = httpx.get(f"{self.status()['addresses']['api']}/api/baileys-simple/health", trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return health.status_code == 200
+from tests.crm import Crm, open_crm
+from tests.phone_world import PhoneWorld, open_phone_world
+from tests.stack import Stack
 
 
 @pytest.fixture
@@ -105,13 +24,36 @@ def new_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
 
     yield make
     for stack in made:
-        stack.perene("down")
-        left = stack.processes()
-        for process in left:
-            process.send_signal(signal.SIGKILL)
-        assert left == []
+        stack.end()
 
 
 @pytest.fixture
 def stack(new_stack: Callable[..., Stack]) -> Stack:
     return new_stack()
+
+
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack on the simulator that runs through: what a test stops or kills in it, it waits for to be back."""
+    stack = Stack(tmp_path_factory.mktemp("shared") / "perene", PERENE_MAX_CONNECTIONS="200")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.end()
+
+
+@pytest_asyncio.fixture
+async def crm(shared_stack: Stack) -> AsyncGenerator[Crm]:
+    """A customer of Perene's with an owner id of its own, listening on Socket.IO."""
+    async with open_crm(shared_stack.state().addresses.api) as crm:
+        yield crm
+
+
+@pytest_asyncio.fixture
+async def phones(shared_stack: Stack) -> AsyncGenerator[PhoneWorld]:
+    """The phones' side of the shared stack."""
+    address = shared_stack.state().addresses.simulator
+    assert address is not None
+    async with open_phone_world(address) as phones:
+        yield phones
