@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +17,8 @@ OPENAPI_PATH = "/api/openapi.json"
 
 _ALWAYS: tuple[int, ...] = (400, 401, 403, 413, 429, 500, 503)
 _COMMANDS = ("/refresh-qr", "/pairing-code", "/reconnect", "/disconnect", "/logout", "/abort", "/send-message")
+
+_CONNECTION_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}$"
 
 Json = dict[str, Any]
 
@@ -38,22 +41,33 @@ class _Document(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: Json) -> bytes:  # noqa: ARG002 - Litestar's
         if self._made is None:
-            self._made = msgspec.json.encode(completed(openapi_schema))
+            self._made = document(openapi_schema)
         return self._made
 
 
-def completed(document: Json) -> Json:
-    """The document with what every route has in common."""
+def document(derived: Json) -> bytes:
+    """The document as it is served, from what Litestar derived."""
+    text = msgspec.json.encode(completed(derived))
+    # Litestar names a generic's schema by the module of its argument.
+    text = re.sub(rb"(\w+)_list_api\.\w+\.(\w+)_", rb"\1Of\2List", text)
+    return re.sub(rb"(\w+)_api\.\w+\.(\w+)_", rb"\1Of\2", text)
+
+
+def completed(derived: Json) -> Json:
+    """Litestar's document with what every route has in common."""
     (reference,), schemas = msgspec.json.schema_components([ErrorAnswer], ref_template="#/components/schemas/{name}")
-    components = cast(Json, document.setdefault("components", {}))
+    components = cast(Json, derived.setdefault("components", {}))
     schemas["ErrorAnswer"]["properties"]["code"] = {"type": "string", "enum": sorted(FAILURES)}
     components.setdefault("schemas", {}).update(schemas)
+    schemas_made = cast("dict[str, Json]", components["schemas"])
+    schemas_made["CreateConnection"]["properties"]["connectionId"]["pattern"] = _CONNECTION_ID
+    schemas_made["CreateConnection"]["properties"]["proxy"]["pattern"] = r"^(http|https|socks5)://[^\s/]+/?$"
     failure: Json = {
         "description": "Failure",
         "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
         "content": {"application/json": {"schema": reference}},
     }
-    for path, item in cast("dict[str, Json]", document["paths"]).items():
+    for path, item in cast("dict[str, Json]", derived["paths"]).items():
         for method, operation in item.items():
             if method not in ("get", "post", "delete"):
                 continue
@@ -63,10 +77,14 @@ def completed(document: Json) -> Json:
                 _add_pictures(responses["200"]["content"])
             if path.endswith("/health"):
                 responses["503"] = responses["200"]
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    parameter["schema"]["pattern"] = _CONNECTION_ID
             if path.endswith("/connections") and method == "post":
+                operation["requestBody"]["required"] = False
                 responses["200"] = {**responses["201"], "description": "`autoInit` found a live connection"}
             operation.setdefault("parameters", []).append(_OWNER_HEADER)
-    return document
+    return derived
 
 
 _OWNER_HEADER: Json = {
