@@ -68,9 +68,8 @@ class Phones:
         """Bring the phones back that were live before a restart, so that they receive. Cheap if there are none."""
         if not any(self._settings.directory.glob("phone-*.db")):
             return
-        for known in await self.all():
-            if known["jid"] is not None:  # one that was unlinked stays so until it is used
-                await self._try_to_be_live(known["phone"])
+        paired = [known["phone"] for known in await self.all() if known["jid"] is not None]  # the others: when used
+        await asyncio.gather(*map(self._try_to_be_live, paired))
 
     async def all(self) -> list[dict[str, Any]]:
         """Every phone that was ever live: `[{phone, name, jid, online, messages}]`. Starts nothing if there is none."""
