@@ -128,7 +128,8 @@ class AcceptedSends:
                 if send is None or send.settled or left <= 0:
                     return send
                 try:
-                    await asyncio.wait_for(told.wait(), min(left, _POLL_SECONDS))
+                    async with asyncio.timeout(min(left, _POLL_SECONDS)):
+                        await told.wait()
                 except TimeoutError:
                     # A notification may be lost; the row is not.
                     continue

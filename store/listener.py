@@ -71,7 +71,9 @@ async def _next_batch(
 ) -> list[str] | None:
     """Everything that is in the queue; None once the connection is lost."""
     try:
-        first = await asyncio.wait_for(queue.get(), idle_seconds)
+        # Not wait_for, which in Python 3.11 forgets a cancellation that comes together with its result.
+        async with asyncio.timeout(idle_seconds):
+            first = await queue.get()
     except TimeoutError:
         try:
             await connection.execute("SELECT 1")

@@ -80,7 +80,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection, waiting for running statements at most as long as one may take."""
         try:
-            await asyncio.wait_for(self._pool.close(), COMMAND_SECONDS)
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
 

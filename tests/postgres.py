@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -117,6 +119,14 @@ class ThrowAwayServer:
                 raise RuntimeError(f"PostgreSQL did not start: {(self._folder / 'server.log').read_text()}")
             time.sleep(0.02)
 
+    def ensure_running(self) -> None:
+        """Bring the server back after whatever was done to it."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self.thaw()
+        else:
+            self.start()
+
     def stop(self) -> None:
         """Stop the server as an administrator does (fast shutdown)."""
         if self._process is not None and self._process.poll() is None:
@@ -130,28 +140,35 @@ class ThrowAwayServer:
 
     def kill(self) -> None:
         """kill -9 of the server and of all its processes; returns when they are gone."""
-        processes = self._tree()
-        for process in processes:
-            process.kill()
         assert self._process is not None
+        # Stopped first, so that it makes no children that are not in the list.
+        processes = self._each(psutil.Process.suspend)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
         psutil.wait_procs(processes, timeout=START_SECONDS)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def freeze(self) -> None:
         """SIGSTOP to the server and all its processes: connections stay open and nobody answers."""
-        for process in self._tree():
-            process.suspend()
+        self._each(psutil.Process.suspend)
 
     def thaw(self) -> None:
         """End a `freeze`."""
-        for process in self._tree():
-            process.resume()
+        self._each(psutil.Process.resume)
 
-    def _tree(self) -> list[psutil.Process]:
+    def _each(self, act: Callable[[psutil.Process], None]) -> list[psutil.Process]:
+        """Do something to the server and then to each of its processes."""
         assert self._process is not None
         postmaster = psutil.Process(self._process.pid)
-        return [postmaster, *postmaster.children(recursive=True)]
+        act(postmaster)
+        backends = postmaster.children(recursive=True)
+        for backend in backends:
+            # One that ended by itself meanwhile is as good.
+            with suppress(psutil.NoSuchProcess):
+                act(backend)
+        return [postmaster, *backends]
 
     def _create(self) -> None:
         if os.geteuid() == 0:

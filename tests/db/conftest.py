@@ -32,12 +32,19 @@ def postgres() -> Generator[ThrowAwayServer]:
         yield server
 
 
-@pytest.fixture
-def own_postgres() -> Generator[ThrowAwayServer]:
-    """A server that the test may kill and freeze."""
+@pytest.fixture(scope="module")
+def fragile_postgres() -> Generator[ThrowAwayServer]:
+    """A server for tests that kill theirs."""
     with ThrowAwayServer() as server:
         asyncio.run(server.migrate())
         yield server
+
+
+@pytest.fixture
+def own_postgres(fragile_postgres: ThrowAwayServer) -> ThrowAwayServer:
+    """A running server that the test may stop, kill and freeze. It keeps what earlier tests of the file wrote."""
+    fragile_postgres.ensure_running()
+    return fragile_postgres
 
 
 @pytest.fixture
