@@ -67,15 +67,18 @@ class ThrowAwayServer:
         self.passwords = {role: f"{role}-password" for role in ROLES}
 
     def __enter__(self) -> ThrowAwayServer:
-        self._create()
-        self.start()
+        try:
+            self._create()
+            self.start()
+        except BaseException:
+            self._remove()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-        shutil.rmtree(self._folder)
+        self._remove()
 
     def url(self, role: str = SUPERUSER, database: str = TEMPLATE) -> str:
         """The URL of a database for a role; asyncpg, libpq, lib/pq and dbmate read it."""
@@ -169,6 +172,12 @@ class ThrowAwayServer:
             with suppress(psutil.NoSuchProcess):
                 act(backend)
         return [postmaster, *backends]
+
+    def _remove(self) -> None:
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self._folder)
 
     def _create(self) -> None:
         if os.geteuid() == 0:
