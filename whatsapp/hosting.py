@@ -9,7 +9,7 @@ import structlog
 from contracts.session import Device
 from whatsapp.library import Simulator, load
 from whatsapp.live_session import NeonizeSession
-from whatsapp.workshop import HostCounters, Workshop
+from whatsapp.workshop import START_PATIENCE, HostCounters, Workshop
 
 _log = structlog.stdlib.get_logger("whatsapp.hosting")
 
@@ -29,10 +29,17 @@ class NeonizeHost:
     `capacity` is the most sessions at once.
     """
 
-    def __init__(self, device_database_url: str, capacity: int, *, simulator: Simulator | None = None) -> None:
+    def __init__(
+        self,
+        device_database_url: str,
+        capacity: int,
+        *,
+        simulator: Simulator | None = None,
+        start_patience: float = START_PATIENCE,
+    ) -> None:
         if not device_database_url.startswith("postgres://"):
             raise ValueError("the key store's URL must begin with postgres://")
-        self._workshop = Workshop(load(simulator), device_database_url, capacity)
+        self._workshop = Workshop(load(simulator), device_database_url, capacity, start_patience)
         self._capacity = capacity
         self._simulator = simulator
         self._sessions: dict[str, NeonizeSession] = {}

@@ -110,8 +110,11 @@ def _other_party(source: events.MessageSource, *, is_group: bool) -> str | None:
 
 
 def _timestamp(value: int) -> datetime:
-    # Milliseconds since neonize 0.3; older builds of its encoder gave seconds.
-    return datetime.fromtimestamp(value / 1000 if value > 100_000_000_000 else value, UTC)
+    # The encoder gives milliseconds, and for receipts seconds; a message is not lost over a senseless time.
+    try:
+        return datetime.fromtimestamp(value / 1000 if value > 100_000_000_000 else value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.now(UTC)
 
 
 def _info(event: events.Message) -> dict[str, object]:

@@ -16,7 +16,9 @@ from whatsapp.threads import SmallStackExecutor
 T = TypeVar("T")
 
 START_PATIENCE = 1.0
-"""Seconds for which one start may keep the gate to itself (see `Client.start`)."""
+"""Seconds for which one start may keep the gate to itself (see `Client.start`). On loopback a start takes 30 ms, on a
+real network some round trips; starts follow one another, so a lower limit makes a cold start of many faster where
+the network is slow, and leaves more to chance."""
 
 
 @dataclass
@@ -33,13 +35,14 @@ class HostCounters:
 class Workshop:
     """Calls run on a pool that has threads enough for every session to hang in a call and still be closed."""
 
-    def __init__(self, library: Library, database: str, capacity: int) -> None:
+    def __init__(self, library: Library, database: str, capacity: int, start_patience: float = START_PATIENCE) -> None:
         self.library = library
         self.gate = Gate()
         self.switchboard = Switchboard()
         self.counters = HostCounters()
         self._dead_end = DeadEnd()
         self._database = database
+        self._start_patience = start_patience
         self._calls = SmallStackExecutor(max_workers=3 * capacity + 32, thread_name_prefix="whatsapp-call")
         self._starts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="whatsapp-start")
 
@@ -61,7 +64,7 @@ class Workshop:
     async def start(self, client: Client) -> None:
         """Start `client` when those that came before have started. Not to be cancelled half-way: shield it."""
         self.counters.starts += 1
-        await asyncio.get_running_loop().run_in_executor(self._starts, client.start, START_PATIENCE)
+        await asyncio.get_running_loop().run_in_executor(self._starts, client.start, self._start_patience)
 
     async def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a blocking call on a thread. A cancelled caller leaves it running."""
