@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import structlog
 from temporalio import activity
@@ -80,7 +81,7 @@ class PairingActivities:
         try:
             async with self._pairer.attempt(lease.proxy) as attempt:
                 pairing.attempt = attempt
-                follow = asyncio.create_task(self._follow(attempt.events(), lease, facts))
+                follow = asyncio.create_task(self._follow(attempt.events(), request, lease, facts))
                 try:
                     await asyncio.wait({follow, stopping, stopped}, return_when=asyncio.FIRST_COMPLETED)
                     if follow.done():
@@ -99,10 +100,18 @@ class PairingActivities:
             raise handed_over("worker_stopping")
         return PairOutcome(PairResult.RELEASED, lease.epoch)
 
-    async def _follow(self, events: AsyncIterator[PairingEvent], lease: Lease, facts: FactTeller) -> PairOutcome:
+    async def _follow(
+        self, events: AsyncIterator[PairingEvent], request: PairRequest, lease: Lease, facts: FactTeller
+    ) -> PairOutcome:
         last: PairOutcome | None = None
+        window_ends_at = request.window_ends_at
         async for event in events:
-            last = await self._on_event(event, lease, facts) or last
+            if isinstance(event, QrShown):
+                if window_ends_at is None and request.window_seconds is not None:
+                    window_ends_at = event.at + request.window_seconds
+                last = await self._on_event(_within(event, window_ends_at), lease, facts) or last
+            else:
+                last = await self._on_event(event, lease, facts) or last
         return last or PairOutcome(PairResult.UNREACHABLE, lease.epoch, detail="the pairing ended without a word")
 
     async def _on_event(self, event: PairingEvent, lease: Lease, facts: FactTeller) -> PairOutcome | None:
@@ -134,3 +143,10 @@ class PairingActivities:
                 log.warning("qr_waiting_for_database", connection=lease.connection_id, error=str(error))
                 await asyncio.sleep(0.25)
         return False
+
+
+def _within(qr: QrShown, window_ends_at: float | None) -> QrShown:
+    """The code, promised for no longer than its window is open."""
+    if window_ends_at is None:
+        return qr
+    return replace(qr, lifetime=min(qr.lifetime, window_ends_at - qr.at))

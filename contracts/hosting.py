@@ -27,10 +27,16 @@ class PairResult(StrEnum):
 
 @dataclass
 class PairRequest:
-    """Pair a new device for a connection. Its proxy comes with the lease: a proxy's URL may hold a password."""
+    """Pair a new device for a connection. Its proxy comes with the lease: a proxy's URL may hold a password.
+
+    No code may promise more than its window has: the window ends at `window_ends_at` (unix seconds), or, where none is
+    open yet, `window_seconds` after the first code. Both None: no limit but the code's own.
+    """
 
     connection_id: str
     owner_id: str
+    window_ends_at: float | None = None
+    window_seconds: float | None = None
 
 
 @dataclass

@@ -139,7 +139,12 @@ class SessionWorkflow:
             return
         handle = workflow.start_activity_method(
             PairingActivities.pair_session,
-            PairRequest(self._s.connection_id, self._s.owner_id),
+            PairRequest(
+                self._s.connection_id,
+                self._s.owner_id,
+                window_ends_at=self._s.window_ends_at,
+                window_seconds=self._s.window_seconds,
+            ),
             **POLICIES["pair_session"].options(),
         )
         window_closed = False
@@ -152,17 +157,19 @@ class SessionWorkflow:
             for fact in self._take_facts():
                 self._held_by(fact.host_id, fact.epoch)
                 if fact.kind == "qr":
-                    await self._on_qr()
+                    await self._on_qr(fact.expires_at)
             if self._commands:
                 break
         outcome: PairOutcome = await self._let_go(handle, self._commands[0].event.value if self._commands else "window")
         await self._on_pair_outcome(outcome, window_closed=window_closed)
         await self._next_command()
 
-    async def _on_qr(self) -> None:
+    async def _on_qr(self, expires_at: float | None) -> None:
         if self._s.window_ends_at is None:
             # The window runs from the first code on: time in which nobody could scan does not count.
             self._s.window_ends_at = self._now() + self._s.window_seconds
+        # What was promised is kept, also by a holder that began anew after a crash and counted from its own first code.
+        self._s.window_ends_at = max(self._s.window_ends_at, expires_at or 0.0)
         self._s.retry_attempt = 0
         await self._move(SessionEvent.QR_SHOWN)
 

@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio import activity
-from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
@@ -57,7 +58,7 @@ from workflows.session import SessionWorkflow
 from workflows.transitions import TRANSITIONS, SessionEvent
 from workflows.visibility import KEYS, typed
 
-PATIENCE_SECONDS = 25.0
+PATIENCE_SECONDS = 15.0
 HOST = "stage-host"
 DEAD_HOST = "dead-host"
 """Nobody takes commands for this one."""
@@ -99,7 +100,8 @@ class Held:
         )
 
     async def shows_qr(self) -> None:
-        await self.tells("qr", expires_at=time.time() + 20)
+        # A holder promises no more than its window has, and the window is kept open for what was promised.
+        await self.tells("qr", expires_at=time.time())
 
     async def connects(self, push_name: str | None = None) -> None:
         await self.tells("connected", push_name=push_name)
@@ -187,7 +189,8 @@ class Stage:
             async with asyncio.timeout(PATIENCE_SECONDS), self._changed:
                 await self._changed.wait_for(condition)
         except TimeoutError:
-            raise AssertionError(f"{what} did not come; recorded: {self.story()}") from None
+            events = [EventType.Name(event.event_type)[11:] async for event in self.handle.fetch_history_events()]
+            raise AssertionError(f"{what} did not come; recorded: {self.story()}; history: {events}") from None
 
     async def next_held(self) -> Held:
         """The next attempt of `pair_session` or `host_session`."""
@@ -228,12 +231,10 @@ class Stage:
 
     async def refused(self, update: Any, *arguments: Any) -> str | None:
         """The failure code with which an update is refused."""
-        try:
+        with pytest.raises(WorkflowUpdateFailedError) as refusal:
             await self.handle.execute_update(update, *arguments)
-        except WorkflowUpdateFailedError as error:
-            assert isinstance(error.cause, ApplicationError), error.cause
-            return error.cause.type
-        raise AssertionError(f"not refused: {update}")
+        assert isinstance(refusal.value.cause, ApplicationError), refusal.value.cause
+        return refusal.value.cause.type
 
     async def fast_forward(self, seconds: float) -> None:
         """Let so much time pass for this workflow, while none of its activities runs."""
