@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts.messages import MessageType
 from whatsapp.media_fields import MediaFields, media_fields, present
-from whatsapp.protobufs import e2e
+from whatsapp.protobufs import e2e, key_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,11 @@ def _contacts(message: e2e.Message) -> Content:
 
 def _reaction(message: e2e.Message) -> Content:
     reaction = message.reactionMessage
-    return Content(MessageType.REACTION, reaction.text, reaction.key.ID or None)
+    return Content(MessageType.REACTION, reaction.text, key_id(reaction))
 
 
 def _encrypted_reaction(message: e2e.Message) -> Content:
-    return Content(MessageType.REACTION, None, message.encReactionMessage.targetMessageKey.ID or None)
+    return Content(MessageType.REACTION, None, key_id(message.encReactionMessage, "targetMessageKey"))
 
 
 def _poll(poll: e2e.PollCreationMessage) -> Content:
@@ -124,7 +124,7 @@ def _poll(poll: e2e.PollCreationMessage) -> Content:
 
 
 def _poll_vote(message: e2e.Message) -> Content:
-    return Content(MessageType.POLL, None, message.pollUpdateMessage.pollCreationMessageKey.ID or None)
+    return Content(MessageType.POLL, None, key_id(message.pollUpdateMessage, "pollCreationMessageKey"))
 
 
 def _button_reply(message: e2e.Message) -> Content:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from contracts.messages import InboundMessage, MessageType
 from whatsapp.jids import GROUP_SERVER, STATUS_CHAT, bare, full, phone_of
 from whatsapp.message_kinds import NO_CONTENT, READERS, Content
-from whatsapp.protobufs import e2e, events
+from whatsapp.protobufs import content_of, e2e, events, key_id
 from whatsapp.raw_form import raw_form
 
 _WRAPPERS = (
@@ -46,7 +46,7 @@ def message_from_event(event: events.Message) -> InboundMessage | None:
     chat = bare(source.Chat)
     if not chat or chat == STATUS_CHAT or source.Chat.Server in _SILENT_SERVERS:
         return None
-    message = _unwrapped(event.Message)
+    message = _unwrapped(content_of(event))
     content = _content_of(message)
     if content is None:
         return None
@@ -91,7 +91,7 @@ def _content_of(message: e2e.Message) -> Content | None:
 
 
 def _protocol_content(protocol: e2e.ProtocolMessage) -> Content | None:
-    target = protocol.key.ID or None
+    target = key_id(protocol)
     if protocol.type == e2e.ProtocolMessage.REVOKE and protocol.HasField("key"):
         return Content(MessageType.UNKNOWN, quoted_id=target)
     if protocol.type == e2e.ProtocolMessage.MESSAGE_EDIT and protocol.HasField("editedMessage"):
