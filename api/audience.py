@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from contracts.realtime import AUDIENCES, Audience, ClientEvent
 from store.outbox import OutboxEvent
 
+_KNOWN = frozenset(event.value for event in AUDIENCES)
+
 
 @dataclass(slots=True, eq=False)
 class Listener:
@@ -77,6 +79,9 @@ def chat_room(connection_id: str, chat_id: str) -> str:
 
 def hears(event: OutboxEvent, rooms: set[str]) -> bool:
     """Whether a socket of the event's owner that has joined `rooms` is in its audience."""
+    if event.event not in _KNOWN:
+        # A newer worker may know events that this version has no word for.
+        return False
     match AUDIENCES[ClientEvent(event.event)]:
         case Audience.OWNER | Audience.OPERATIONS:
             return True

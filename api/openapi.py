@@ -61,7 +61,7 @@ def completed(derived: Json) -> Json:
     components.setdefault("schemas", {}).update(schemas)
     schemas_made = cast("dict[str, Json]", components["schemas"])
     schemas_made["CreateConnection"]["properties"]["connectionId"]["pattern"] = _CONNECTION_ID
-    schemas_made["CreateConnection"]["properties"]["proxy"]["pattern"] = r"^(http|https|socks5)://[^\s/]+/?$"
+    schemas_made["CreateConnection"]["properties"]["proxy"]["pattern"] = r"^$|^(http|https|socks5)://[^\s/]+/?$"
     failure: Json = {
         "description": "Failure",
         "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
@@ -77,6 +77,7 @@ def completed(derived: Json) -> Json:
                 _add_pictures(responses["200"]["content"])
             if path.endswith("/health"):
                 responses["503"] = responses["200"]
+                continue  # A wrong owner is no reason to say nothing of the health.
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["schema"]["pattern"] = _CONNECTION_ID

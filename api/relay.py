@@ -10,7 +10,6 @@ import structlog
 from api.delivery import Delivery
 from api.ports import Tail
 from contracts.errors import DatabaseUnavailable
-from contracts.realtime import ClientEvent
 
 RESTART_SECONDS = 0.5
 
@@ -23,10 +22,6 @@ async def relay(tail: Tail, delivery: Delivery) -> None:
         try:
             async with aclosing(tail.events()) as events:
                 async for event in events:
-                    if event.event not in set(ClientEvent):
-                        # A newer worker may know events that this version has no word for.
-                        _log.warning("unknown_event_skipped", event_name=event.event, event_id=event.event_id)
-                        continue
                     await delivery.publish(event)
         except DatabaseUnavailable as problem:
             _log.warning("relay_waits", problem=str(problem))
