@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from contracts.errors import DatabaseUnavailable
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 """A connection, pooled or not."""
 
+QUEUE_SECONDS = 10.0
+"""How long a call may wait for others of this process; long, because a crowd of sessions is no failure."""
 CONNECT_SECONDS = 3.0
 COMMAND_SECONDS = 5.0
 
@@ -50,17 +53,27 @@ def is_lost(problem: BaseException) -> bool:
 class Database:
     """A pool under one role. Open with `await Database.open(url)`; close with `await database.close()`."""
 
-    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, url: str, pool: asyncpg.Pool[asyncpg.Record], size: int, queue_seconds: float) -> None:
         self.url = url
         self._pool = pool
+        # Not the pool's own queue: its time-out covers connecting as well, which must be short.
+        self._turns = asyncio.Semaphore(size)
+        self._queue_seconds = queue_seconds
 
     @classmethod
     async def open(
-        cls, url: str, *, size: int = 10, command_seconds: float = COMMAND_SECONDS, name: str = "perene"
+        cls,
+        url: str,
+        *,
+        size: int = 10,
+        command_seconds: float = COMMAND_SECONDS,
+        queue_seconds: float = QUEUE_SECONDS,
+        name: str = "perene",
     ) -> Database:
         """Make the pool; it connects when first used, so the server may still be away. `size`: connections at most.
 
-        `command_seconds` bounds each statement; `name` is shown in pg_stat_activity.
+        `command_seconds` bounds each statement, `queue_seconds` the wait for one of the connections; `name` is shown in
+        pg_stat_activity.
         """
         pool = asyncpg.create_pool(
             url,
@@ -75,7 +88,7 @@ class Database:
             server_settings={"application_name": name},
         )
         await pool
-        return cls(url, pool)
+        return cls(url, pool, size, queue_seconds)
 
     async def close(self) -> None:
         """Close every connection, waiting for running statements at most as long as one may take."""
@@ -109,14 +122,25 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, scope: str) -> AsyncGenerator[Connection]:
-        connection = await self._begin(f"BEGIN; {scope}")
+        await self._take_turn()
         try:
-            yield connection
-            await connection.execute("COMMIT")
-        except BaseException as problem:
-            await self._give_up(connection, problem)
-            raise
-        await self._release(connection)
+            connection = await self._begin(f"BEGIN; {scope}")
+            try:
+                yield connection
+                await connection.execute("COMMIT")
+            except BaseException as problem:
+                await self._give_up(connection, problem)
+                raise
+            await self._release(connection)
+        finally:
+            self._turns.release()
+
+    async def _take_turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._queue_seconds):
+                await self._turns.acquire()
+        except TimeoutError as problem:
+            raise DatabaseUnavailable(f"every connection was busy for {self._queue_seconds:g} s") from problem
 
     async def _begin(self, statement: str) -> PoolConnectionProxy[asyncpg.Record]:
         """Take a connection and begin. Pooled ones may have died with an earlier server: try until one lives."""
@@ -182,8 +206,8 @@ async def _keep(connection: Connection) -> None:
 
 
 async def prepare_connection(connection: Connection) -> None:
-    """Let jsonb columns be Python values."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    """Let jsonb columns be Python values. (msgspec would refuse to write integers that jsonb can keep.)"""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=msgspec.json.decode)
 
 
 Json = dict[str, Any]

@@ -219,5 +219,6 @@ _COLUMNS = """
 
 def _row(row: asyncpg.Record) -> SessionRow:
     values: dict[str, Any] = dict(row)
-    values |= {"id": str(row["id"]), "owner_id": str(row["owner_id"]), "state": SessionState(row["state"])}
+    values["id"], values["owner_id"] = str(values["id"]), str(values["owner_id"])
+    values["state"] = SessionState(values["state"])
     return SessionRow(**values)

@@ -89,12 +89,16 @@ async def test_a_pool_opened_while_the_server_is_away_works_once_it_is_there(own
 
 
 async def test_a_busy_pool_is_said_in_time(own_postgres: ThrowAwayServer) -> None:
-    database = await Database.open(own_postgres.url("perene_api"), size=1)
+    database = await Database.open(own_postgres.url("perene_api"), size=1, queue_seconds=0.1)
     async with database.tenant(OWNER):
         with pytest.raises(DatabaseUnavailable):
             await _ask(database)
     assert await _ask(database) == 0
     await database.close()
+
+
+async def test_a_crowd_waits_its_turn_and_is_served(own_postgres: ThrowAwayServer, api: Database) -> None:
+    assert await asyncio.gather(*(_ask(api) for _ in range(500))) == [0] * 500
 
 
 async def test_an_error_of_the_caller_undoes_the_transaction_and_is_not_renamed(
