@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 suite = $(wildcard $(addprefix tests/,$(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo down status doctor test test-unit test-workflows test-db test-api test-simulator test-e2e \
+.PHONY: help setup up demo down status doctor test test-unit test-workflows test-db test-api test-simulator test-e2e test-slow \
 	chaos bench test-browser lint format lock clean
 
 help: ## list these targets
@@ -41,8 +41,8 @@ status: setup ## show its processes and addresses
 doctor: setup ## check this machine
 	@$(BIN)/perene doctor
 
-test: setup ## every suite but chaos and the browser
-	$(PYTEST) $(call suite,unit workflows replay db api simulator e2e) $(ARGS)
+test: setup ## every suite but chaos, the browser and what takes minutes
+	$(PYTEST) -m "not slow" $(call suite,unit workflows replay db api simulator e2e) $(ARGS)
 
 test-unit: setup ## pure functions and small pieces
 	$(PYTEST) $(call suite,unit) $(ARGS)
@@ -60,10 +60,13 @@ test-simulator: setup ## the simulator against the unmodified library
 	$(PYTEST) $(call suite,simulator) $(ARGS)
 
 test-e2e: setup ## real processes, the whole way
-	$(PYTEST) $(call suite,e2e) $(ARGS)
+	$(PYTEST) -m "not slow" $(call suite,e2e) $(ARGS)
 
-chaos: setup ## kill things and look for losses
-	$(PYTEST) $(call suite,chaos) $(ARGS)
+test-slow: setup ## what takes minutes: a QR code's whole life, a hundred sessions ten times
+	$(PYTEST) -m slow $(call suite,e2e chaos) $(ARGS)
+
+chaos: setup ## kill things and look for losses (PERENE_KILL_RESULTS=file.json keeps the times)
+	$(PYTEST) -m "not slow" $(call suite,chaos) $(ARGS)
 
 test-browser: setup ## the page, in Chromium
 	$(PYTEST) $(call suite,browser) $(ARGS)

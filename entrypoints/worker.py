@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.commands import HolderCommands
 from activities.holders import Holders
@@ -53,6 +54,11 @@ PAIRINGS_AT_ONCE = 24
 """Each is a process of its own, of about 30 MB."""
 HANDOVER_SECONDS = 8.0
 DATABASE_CONNECTIONS = 10
+
+_AS_LOADED = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "contracts")
+"""The sandbox would load the workflow's modules again, from disk, for every session: after files were replaced for an
+upgrade, a worker that still runs would mix the new ones with the old. That they do no I/O is held by the import rules.
+"""
 
 
 class WorkerProcess:
@@ -212,6 +218,7 @@ class WorkerProcess:
                 client,
                 task_queue=WORKFLOW_QUEUE,
                 workflows=[SessionWorkflow],
+                workflow_runner=SandboxedWorkflowRunner(restrictions=_AS_LOADED),
                 max_cached_workflows=2 * self._settings.sessions_per_worker + 100,
                 # A worker that was killed stalls the workflows it had cached for so long.
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

@@ -24,7 +24,8 @@ COMMAND_SECONDS = 30.0
 class Crm:
     """One owner's frontend."""
 
-    def __init__(self, http: httpx.AsyncClient, socket: socketio.AsyncClient) -> None:
+    def __init__(self, owner: str, http: httpx.AsyncClient, socket: socketio.AsyncClient) -> None:
+        self.owner = owner
         self.http = http
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self._socket = socket
@@ -165,7 +166,7 @@ async def open_crm(api: str, *, owner: str | None = None) -> AsyncGenerator[Crm]
         http_session=session, reconnection_delay=0.2, reconnection_delay_max=1, randomization_factor=0
     )
     async with httpx.AsyncClient(base_url=api, headers={"x-user-id": owner}, trust_env=False) as http:
-        crm = Crm(http, socket)
+        crm = Crm(owner, http, socket)
         try:
             await socket.connect(api, headers={"x-user-id": owner}, transports=["websocket"], wait_timeout=10)
             yield crm

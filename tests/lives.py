@@ -29,9 +29,9 @@ async def scanned(crm: Crm, phones: PhoneWorld, *, phone: str | None = None, **f
 
 
 async def connected(crm: Crm, phones: PhoneWorld, **fields: Any) -> Paired:
-    """A new connection that is connected."""
+    """A new connection that is connected, and whose frontend has been told so."""
     session = await scanned(crm, phones, **fields)
-    await crm.in_state(session.id, "connected")
+    await crm.hears_state(session.id, "connected")
     return session
 
 

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,37 @@ class Stack:
         """Signal every part of these kinds, as close together as can be."""
         for pid in [pid for kind in kinds for pid in self.pids(kind)]:
             os.kill(pid, number)
+
+    def tree(self, kind: str) -> list[psutil.Process]:
+        """The parts of a kind with all their children."""
+        parts = [psutil.Process(pid) for pid in self.pids(kind)]
+        return [*parts, *(child for part in parts for child in part.children(recursive=True))]
+
+    @contextmanager
+    def frozen(self, kind: str) -> Iterator[None]:
+        """In here the part is there and says nothing. Its supervisor sees a living process, and lets it be."""
+        processes = self.tree(kind)
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    @contextmanager
+    def dead(self, kind: str) -> Iterator[None]:
+        """In here the part does not exist: it was killed, and nobody starts it again."""
+        supervisor = psutil.Process(self.supervisor_pid())
+        pids = self.pids(kind)
+        supervisor.suspend()
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            yield
+        finally:
+            supervisor.resume()
 
     def worker_log(self) -> str:
         """What the workers wrote so far."""

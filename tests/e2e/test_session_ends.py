@@ -95,8 +95,9 @@ async def test_a_ban_says_until_when(crm: Crm, phones: PhoneWorld) -> None:
 async def test_a_ban_that_goes_on_is_not_tried_again(crm: Crm, phones: PhoneWorld) -> None:
     session = await connected(crm, phones)
     before = (await phones.device(session.phone))["attempts"]
+    mark = crm.now()
     await phones.fault(session.phone, "ban", seconds=600)
-    await crm.in_state(session.id, "banned")
+    await crm.hears_state(session.id, "banned", after=mark)
     # A command is the person's own wish: one more login, the same answer, and rest again.
     mark = crm.now()
     await crm.command(session.id, "reconnect")
@@ -172,9 +173,6 @@ async def test_logout_unlinks_at_whatsapp_and_a_new_code_pairs_it_again(crm: Crm
     assert answer["data"]["unlinked"] is True
     assert await phones.devices(session.phone) == []
     await ends(crm, session, SessionState.LOGGED_OUT, "REQUESTED", after=mark)
-    shown = await crm.connection(session.id)
-    assert shown["whatsappId"] is None
-
     await crm.command(session.id, "refresh-qr")
     await phones.scan(await crm.code(session.id, other_than=session.code), fresh_phone())
     await crm.in_state(session.id, "connected")
