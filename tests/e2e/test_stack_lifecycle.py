@@ -7,62 +7,85 @@ import httpx
 import psutil
 import pytest
 
+from tests.stack import Stack
 
-def test_up_returns_when_every_part_answers(stack) -> None:
-    done = stack.perene("up", "--simulator", "--workers", "2", "--detach")
-    assert done.returncode == 0, done.stdout + done.stderr
-    status = stack.status()
-    assert status["ready"] is True
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_every_part_of_a_ready_stack_answers(shared_stack: Stack) -> None:
+    status = shared_stack.until_ready()
     assert set(status) == {"ready", "addresses", "processes"}
     assert set(status["addresses"]) == {"api", "temporal", "temporalUi", "simulator"}
     assert all(set(process) == {"name", "kind", "pid", "state", "restarts"} for process in status["processes"])
-    kinds = sorted(process["kind"] for process in status["processes"])
-    assert kinds == ["api", "postgres", "simulator", "temporal", "worker", "worker"]
+    kinds = [process["kind"] for process in status["processes"]]
+    assert sorted(kinds) == ["api", "postgres", "simulator", "temporal", "worker"]
     assert all(psutil.pid_exists(process["pid"]) for process in status["processes"])
-    for address in (status["addresses"][name] for name in ("api", "temporalUi", "simulator")):
-        assert address in done.stdout
-    assert stack.api_answers()
-    web_ui = httpx.get(status["addresses"]["temporalUi"], trust_env=False)
-    assert "<html" in web_ui.text
-    assert stack.perene("status").returncode == 0
+    assert all(address in shared_stack.said() for address in status["addresses"].values())
+    assert shared_stack.api_answers()
+    assert "<html" in httpx.get(status["addresses"]["temporalUi"], trust_env=False).text
+    assert shared_stack.perene("status").returncode == 0
 
 
-def test_a_second_up_says_so_and_changes_nothing(stack) -> None:
-    before = stack.up()
+def test_a_second_up_says_so_and_changes_nothing(shared_stack: Stack) -> None:
+    before = shared_stack.until_ready()
     for arguments in (["up", "--simulator"], ["up", "--simulator", "--detach"]):
-        again = stack.perene(*arguments)
+        again = shared_stack.perene(*arguments)
         assert again.returncode == 0
         assert "already running" in again.stdout
         assert before["addresses"]["api"] in again.stdout
-    assert stack.status() == before
+    assert shared_stack.status() == before
 
 
-def test_down_leaves_no_process_and_keeps_the_data(stack) -> None:
-    stack.up()
+def test_what_is_secret_is_readable_by_its_user_alone_and_nothing_listens_beyond_loopback(shared_stack: Stack) -> None:
+    shared_stack.until_ready()
+    secrets = shared_stack.data_dir / "simulator" / "secrets"
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert stat.S_IMODE((secrets / "postgres.json").stat().st_mode) == 0o600
+    listening = {
+        connection.laddr.ip
+        for process in shared_stack.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_doctor_finds_a_running_stack_well(shared_stack: Stack) -> None:
+    shared_stack.until_ready()
+    done = shared_stack.perene("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "runs in" in done.stdout
+    assert "whatsapp lib   loads" in done.stdout
+
+
+def test_restart_comes_back_alike_and_down_leaves_no_process_but_the_data(stack: Stack) -> None:
+    before = stack.up("--workers", "2")
+    done = stack.perene("restart")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = stack.status()
+    assert after["addresses"] == before["addresses"]
+    names = [process["name"] for process in after["processes"]]
+    assert names == [process["name"] for process in before["processes"]]
+    assert {"worker-1", "worker-2"} <= set(names)
+    assert {p["pid"] for p in after["processes"]}.isdisjoint({p["pid"] for p in before["processes"]})
+
     assert stack.perene("down").returncode == 0
     assert stack.processes() == []
     assert stack.perene("status").returncode == 3
     world = stack.data_dir / "simulator"
     assert (world / "postgres" / "PG_VERSION").exists()
     assert (world / "temporal" / "temporal.db").exists()
-    assert stack.up()["ready"]
 
 
-def test_restart_comes_back_at_the_same_addresses_with_as_many_workers(stack) -> None:
-    before = stack.up("--workers", "2")
-    done = stack.perene("restart")
-    assert done.returncode == 0, done.stdout + done.stderr
-    after = stack.status()
-    assert after["addresses"] == before["addresses"]
-    assert [process["name"] for process in after["processes"]] == [process["name"] for process in before["processes"]]
-    assert {p["pid"] for p in after["processes"]}.isdisjoint({p["pid"] for p in before["processes"]})
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_in_the_foreground_stops_cleanly_on_a_signal(stack, number: signal.Signals) -> None:
+def test_up_in_the_foreground_stops_cleanly_on_ctrl_c_also_during_the_start(stack: Stack) -> None:
+    with stack.foreground("up", "--simulator") as starting:
+        stack.until(lambda: stack.status()["processes"] != [], "the start has begun")
+        starting.send_signal(signal.SIGINT)
+        starting.communicate(timeout=60)
+    assert stack.processes() == []
     with stack.foreground("up", "--simulator") as running:
         stack.until_ready()
-        running.send_signal(number)
+        running.send_signal(signal.SIGINT)
         said, _ = running.communicate(timeout=60)
     assert running.returncode == 0, said
     assert said.rstrip().endswith("stopped")
@@ -70,33 +93,10 @@ def test_up_in_the_foreground_stops_cleanly_on_a_signal(stack, number: signal.Si
     assert stack.processes() == []
 
 
-def test_a_signal_during_the_start_stops_it_too(stack) -> None:
-    with stack.foreground("up", "--simulator") as running:
-        stack.until(lambda: stack.status()["processes"] != [], "the start has begun")
-        running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=60)
-    assert stack.processes() == []
-
-
-def test_without_the_simulator_there_is_no_address_of_it(stack) -> None:
+def test_without_the_simulator_and_without_a_network_the_stack_is_ready_all_the_same(stack: Stack) -> None:
     done = stack.perene("up", "--detach")
     assert done.returncode == 0, done.stdout + done.stderr
     status = stack.status()
     assert status["ready"]
     assert status["addresses"]["simulator"] is None
     assert "simulator" not in {process["kind"] for process in status["processes"]}
-
-
-def test_what_is_secret_is_readable_by_its_user_alone(stack) -> None:
-    stack.up()
-    secrets = stack.data_dir / "simulator" / "secrets"
-    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
-    passwords = secrets / "postgres.json"
-    assert stat.S_IMODE(passwords.stat().st_mode) == 0o600
-    listening = {
-        connection.laddr.ip
-        for process in stack.processes()
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert listening <= {"127.0.0.1"}
