@@ -97,8 +97,14 @@ class PairingCodeAnswer(msgspec.Struct):
 
 
 def connection_of(row: SessionRow, language: str) -> Connection:
-    """A row as its owner sees it."""
-    status = MEANINGS[row.state].status.value
+    """A row as its owner sees it.
+
+    A row that says `connected` and that no live worker holds is one whose worker has just died: its socket is gone, and
+    another worker is about to take it.
+    """
+    lost = row.state is SessionState.CONNECTED and not row.is_held
+    state = SessionState.RECONNECTING if lost else row.state
+    status = MEANINGS[state].status.value
     return Connection(
         id=row.connection_id,
         connection_id=row.connection_id,
@@ -106,10 +112,10 @@ def connection_of(row: SessionRow, language: str) -> Connection:
         type=CONNECTION_TYPE,
         status=status,
         connection_state=status,
-        state=row.state.value,
-        state_text=human_text(row.state, language),
-        reason=row.state_reason,
-        is_connected=row.state is SessionState.CONNECTED,
+        state=state.value,
+        state_text=human_text(state, language),
+        reason="HOST_LOST" if lost else row.state_reason,
+        is_connected=state is SessionState.CONNECTED,
         phone_number=row.phone_number,
         whatsapp_id=row.whatsapp_id,
         whatsapp_info=row.whatsapp_info,

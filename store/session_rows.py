@@ -14,7 +14,10 @@ from store import storable
 from store.pool import Database, Json
 
 LIVE_STATES = HOSTED_STATES | PAIRING_STATES
-"""States that count towards an owner's quota and that `autoInit` finds."""
+"""States that `autoInit` finds."""
+
+UNPAIRED_PER_PAIRED = 20
+"""How many connections may wait to be scanned for each that the quota allows: each costs a process while it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,11 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One connection. `qr_code` is None once `qr_expires_at` is over. Times are UTC."""
+    """One connection. `qr_code` is None once `qr_expires_at` is over. Times are UTC.
+
+    `is_held`: whether a host with a live lease holds it now. Between the death of a worker and the claim of the next
+    one the row still says what was last written.
+    """
 
     id: str
     connection_id: str
@@ -53,6 +60,7 @@ class SessionRow:
     window_seconds: float
     config: Json
     host_id: str | None
+    is_held: bool
     lease_epoch: int
     duplicate_reason: str | None
     superseded_by: str | None
@@ -84,7 +92,7 @@ class SessionRows:
         self._database = database
 
     async def create(self, owner_id: str, new: NewSession, *, max_connections: int) -> SessionRow:
-        """Make the row, in state `starting`.
+        """Make the row, in state `starting`. `max_connections`: how many linked sessions in use the owner may have.
 
         Raises ConnectionAlreadyExists (also where the id is another owner's) and MaxConnectionsReached.
         """
@@ -100,13 +108,22 @@ class SessionRows:
                 )
                 if taken:
                     raise ConnectionAlreadyExists
-                active: int = await connection.fetchval(
-                    "SELECT count(*) FROM whatsapp_sessions WHERE owner_id = $1 AND state = ANY($2)",
+                in_use = await connection.fetchrow(
+                    """
+                    SELECT count(*) FILTER (WHERE state = ANY($2)) AS paired, count(*) AS all
+                    FROM whatsapp_sessions WHERE owner_id = $1 AND state = ANY($3)
+                    """,
                     owner_id,
+                    [state.value for state in HOSTED_STATES],
                     [state.value for state in LIVE_STATES],
                 )
-                if active >= max_connections:
-                    raise MaxConnectionsReached(data={"activeConnections": active, "maxConnections": max_connections})
+                assert in_use is not None
+                for active, most in (
+                    (in_use["paired"], max_connections),
+                    (in_use["all"], max_connections * UNPAIRED_PER_PAIRED),
+                ):
+                    if active >= most:
+                        raise MaxConnectionsReached(data={"activeConnections": active, "maxConnections": most})
                 row = await connection.fetchrow(
                     f"""
                     INSERT INTO whatsapp_sessions
@@ -212,7 +229,12 @@ class SessionRows:
 _COLUMNS = """
     id, connection_id, owner_id, session_name, status, state, state_reason, state_detail, state_changed_at, sequence,
     CASE WHEN qr_expires_at > clock_timestamp() THEN qr_code END AS qr_code, qr_expires_at, phone_number, whatsapp_id,
-    whatsapp_info, jid, lid, proxy, window_seconds, config, host_id, lease_epoch, duplicate_reason, superseded_by,
+    whatsapp_info, jid, lid, proxy, window_seconds, config, host_id,
+    EXISTS (
+        SELECT FROM session_hosts
+        WHERE session_hosts.host_id = whatsapp_sessions.host_id AND session_hosts.expires_at > clock_timestamp()
+    ) AS is_held,
+    lease_epoch, duplicate_reason, superseded_by,
     has_connected, connected_at, disconnected_at, created_at, updated_at
 """
 

@@ -11,6 +11,7 @@ import pytest
 from contracts.errors import OrchestratorUnavailable, PereneError
 from contracts.ids import DEFAULT_OWNER_ID
 from tests.api.conftest import Api, running_api
+from tests.api.hosted import hosted
 from tests.postgres import ThrowAwayServer
 
 CONNECTION_FIELDS = {
@@ -78,12 +79,22 @@ async def test_repeated_connection_id_is_a_conflict(api: Api, owner: str) -> Non
 
 async def test_quota_is_told_with_its_counts(postgres: ThrowAwayServer, database_name: str) -> None:
     async with running_api(postgres, database_name, max_connections=1) as api:
-        await create(api)
+        await hosted(api)
         answer = await create(api)
         assert answer.status_code == 409
         body = answer.json()
         assert body["code"] == "MAX_CONNECTIONS_REACHED"
         assert body["data"] == {"activeConnections": 1, "maxConnections": 1}
+
+
+async def test_connection_whose_worker_died_is_not_called_connected(api: Api) -> None:
+    lease = await hosted(api)
+    alive = (await api.http.get("/connections/c-1")).json()["data"]
+    assert (alive["isConnected"], alive["connectionState"], alive["state"]) == (True, "connected", "connected")
+    await api.leases.retire(lease.host_id)
+    lost = (await api.http.get("/connections")).json()["data"][0]
+    assert (lost["isConnected"], lost["connectionState"]) == (False, "connecting")
+    assert (lost["state"], lost["reason"]) == ("reconnecting", "HOST_LOST")
 
 
 async def test_auto_init_gives_the_live_connection(api: Api) -> None:

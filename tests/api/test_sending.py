@@ -7,38 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from api import sends
-from contracts.ids import DEFAULT_OWNER_ID
 from contracts.messages import SentMessage
-from contracts.ports import Lease
-from contracts.session import Device, TransitionRecord
-from contracts.states import SessionState
 from store.send_queue import PostgresSendQueue
 from tests.api.conftest import Api
+from tests.api.hosted import hosted
 
 PHONE = "5511988887777"
 PATH = "/connections/c-1/send-message"
-
-
-async def hosted(api: Api) -> Lease:
-    """A connected session `c-1` and the lease of its holder."""
-    await api.http.post("/connections", json={"connectionId": "c-1"})
-    device = Device(jid="5511999990001:1@s.whatsapp.net", phone="5511999990001")
-    await api.sessions.record(
-        TransitionRecord(
-            connection_id="c-1",
-            owner_id=DEFAULT_OWNER_ID,
-            sequence=1,
-            event="test",
-            from_state=SessionState.STARTING,
-            to_state=SessionState.CONNECTED,
-            at=1_700_000_000.0,
-            device=device,
-        )
-    )
-    await api.leases.register(host_id="h1", process_name="w", capacity=5, build="t", ttl=60)
-    lease = await api.leases.claim("c-1", DEFAULT_OWNER_ID, "h1")
-    assert lease is not None
-    return lease
 
 
 async def test_send_that_nobody_takes_yet_is_queued_and_never_doubled(

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.errors import ConnectionAlreadyExists, ConnectionNotFound, MaxConnectionsReached
 from contracts.states import SessionState
+from store.session_rows import UNPAIRED_PER_PAIRED
 from tests.db.parts import Parts, phone_device
 
 S = SessionState
@@ -23,24 +24,26 @@ async def test_an_id_is_taken_whoever_has_it(parts: Parts, owner: str) -> None:
         await parts.rows.get(OTHER, "c1")
 
 
-async def test_the_quota_counts_live_sessions_only(parts: Parts, owner: str) -> None:
-    await parts.create(owner, "c1", most=2)
-    await parts.create(owner, "c2", most=2)
+async def test_the_quota_counts_linked_sessions_in_use_only(parts: Parts, owner: str) -> None:
+    for number, name in enumerate(("c1", "c2")):
+        await parts.create(owner, name, most=2)
+        await parts.move(owner, name, 1, S.PAIRING, device=phone_device(f"551199999000{number}"))
     with pytest.raises(MaxConnectionsReached) as refused:
         await parts.create(owner, "c3", most=2)
     assert refused.value.data == {"activeConnections": 2, "maxConnections": 2}
     await parts.create(OTHER, "theirs", most=1)
-    await parts.move(owner, "c1", 1, S.QR_EXPIRED)
+    await parts.move(owner, "c1", 2, S.STOPPED)
     await parts.create(owner, "c3", most=2)
 
 
-async def test_connections_made_at_once_do_not_pass_the_quota(parts: Parts, owner: str) -> None:
+async def test_connections_that_wait_for_a_scan_have_a_limit_of_their_own(parts: Parts, owner: str) -> None:
     results = await asyncio.gather(
-        *(parts.create(owner, f"c{number}", most=3) for number in range(9)), return_exceptions=True
+        *(parts.create(owner, f"c{number}", most=1) for number in range(UNPAIRED_PER_PAIRED + 6)),
+        return_exceptions=True,
     )
     refused = [result for result in results if isinstance(result, MaxConnectionsReached)]
     assert len(refused) == 6
-    assert len(await parts.rows.newest_first(owner)) == 3
+    assert len(await parts.rows.newest_first(owner)) == UNPAIRED_PER_PAIRED
 
 
 async def test_one_id_asked_for_at_once_is_made_once(parts: Parts, owner: str) -> None:
