@@ -31,17 +31,19 @@ from api.services import Services
 from api.sockets import Sockets
 from api.store_outbox import StoreOutbox
 from api.store_probe import StoreProbe
+from contracts.errors import DatabaseUnavailable
 from entrypoints.log_format import configure_logging
 from entrypoints.settings import ApiSettings, Environment, SettingsError, api_settings
 from entrypoints.temporal_client import make_runtime
 from store.accepted_sends import AcceptedSends
-from store.outbox import OutboxTail
+from store.outbox import OutboxTail, prune
 from store.pool import Database
 from store.session_rows import SessionRows
 
 GRACEFUL_SECONDS = 3
 DATABASE_CONNECTIONS = 10
 RELAY_CONNECTIONS = 2
+PRUNE_EVERY_SECONDS = 3600.0
 
 log = structlog.get_logger(__name__)
 
@@ -75,14 +77,31 @@ async def parts(settings: ApiSettings, cors_origins: Sequence[str]) -> AsyncGene
         window_seconds=settings.pairing_window_seconds,
         version=version("perene"),
     )
-    relaying = asyncio.create_task(relay(tail, sockets.delivery), name="relay")
+    background = [
+        asyncio.create_task(relay(tail, sockets.delivery), name="relay"),
+        asyncio.create_task(_prune_for_ever(relay_database), name="outbox-pruning"),
+    ]
     try:
         async with sends.listening():
             yield whole_app(rest_app(services, origins), sockets), sockets
     finally:
-        relaying.cancel()
-        await asyncio.gather(relaying, return_exceptions=True)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await asyncio.gather(database.close(), relay_database.close())
+
+
+async def _prune_for_ever(database: Database) -> None:
+    """Remove events past their retention, hourly: nobody resumes from a week ago."""
+    while True:
+        try:
+            removed = await prune(database)
+        except DatabaseUnavailable as problem:
+            log.warning("outbox_pruning_delayed", problem=str(problem))
+        else:
+            if removed:
+                log.info("outbox_pruned", removed=removed)
+        await asyncio.sleep(PRUNE_EVERY_SECONDS)
 
 
 def _authenticator(settings: ApiSettings) -> Authenticator:
