@@ -141,6 +141,11 @@ class TransitionRecord:
 
 @dataclass
 class RecordResult:
-    """`superseded`: older connections of this owner with the same phone, which this write turned to `duplicate`."""
+    """`superseded`: older connections of this owner with the same phone, which this write turned to `duplicate`.
+
+    `superseded_by`: the newer connection that turned this one to `duplicate`, if its signal has not come yet; the write
+    changed nothing then.
+    """
 
     superseded: list[str] = field(default_factory=list[str])
+    superseded_by: str | None = None

@@ -33,7 +33,8 @@ async def write(connection: Connection, record: TransitionRecord) -> RecordResul
         return RecordResult(superseded=await _superseded_by(connection, record))
     if _is_overtaken(row, record):
         await _set(connection, record.connection_id, record.owner_id, {"sequence": record.sequence})
-        return RecordResult()
+        knows = record.to_state is SessionState.DUPLICATE
+        return RecordResult(superseded_by=None if knows else row["superseded_by"])
     phone = _phone(row, record)
     superseded: list[str] = []
     if record.to_state in HOSTED_STATES and phone:

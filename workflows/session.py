@@ -473,6 +473,8 @@ class SessionWorkflow:
             ),
             **POLICIES["record_transition"].options(),
         )
+        if result.superseded_by is not None:
+            self._superseded_by = result.superseded_by
         for older in result.superseded:
             await self._tell_superseded(older)
         return True

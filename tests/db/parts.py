@@ -48,7 +48,7 @@ class Parts:
         reason: str | None = None,
         clear_device: bool = False,
     ) -> list[str]:
-        """Record a transition; the connections it superseded."""
+        """Record a transition; the connections it superseded, or those that superseded it, marked with a `<`."""
         record = TransitionRecord(
             connection_id=connection_id,
             owner_id=owner,
@@ -61,7 +61,8 @@ class Parts:
             reason=reason,
             clear_device=clear_device,
         )
-        return (await self.sessions.record(record)).superseded
+        result = await self.sessions.record(record)
+        return result.superseded if result.superseded_by is None else [f"<{result.superseded_by}"]
 
     async def held(self, owner: str, connection_id: str = "c1", host_id: str = "h1") -> Lease:
         """A connection that is there, held by a host."""

@@ -103,7 +103,8 @@ async def test_the_newer_session_of_a_phone_wins(parts: Parts, owner: str, super
 
     # The activity is tried again: the same answer. The older workflow learns of it: written, and nothing told twice.
     assert await parts.move(owner, "new", 1, S.PAIRING, device=phone_device(device=2)) == ["old"]
-    await parts.move(owner, "old", 6, S.DUPLICATE, from_state=S.CONNECTED, reason="REPLACED_BY_NEW_CONNECTION")
+    reason = "REPLACED_BY_NEW_CONNECTION"
+    assert await parts.move(owner, "old", 6, S.DUPLICATE, from_state=S.CONNECTED, reason=reason) == []
     assert (await parts.rows.get(owner, "old")).sequence == 6
     assert await events_of(superuser, "old") == told
 
@@ -114,7 +115,7 @@ async def test_a_superseded_session_is_not_brought_back_by_a_workflow_that_does_
     for name in ("old", "new"):
         await parts.create(owner, name)
         await parts.move(owner, name, 1, S.CONNECTED, device=phone_device())
-    assert await parts.move(owner, "old", 2, S.RECONNECTING, from_state=S.CONNECTED) == []
+    assert await parts.move(owner, "old", 2, S.RECONNECTING, from_state=S.CONNECTED) == ["<new"]
     assert (await parts.rows.get(owner, "old")).state is S.DUPLICATE
     assert (await parts.rows.get(owner, "new")).state is S.CONNECTED
     # Asked for by a person, who knows that it is a duplicate, it wins in its turn.
