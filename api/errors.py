@@ -61,7 +61,7 @@ def perene_error(request: AnyRequest, error: PereneError) -> Response[ErrorAnswe
     """A failure the taxonomy knows."""
     if error.failure.http >= 500:
         _log.warning("request_refused", code=error.code, detail=str(error), path=request.url.path)
-    headers = {"retry-after": "2"} if error.failure.http == 503 else None
+    headers = {503: {"retry-after": "2"}, 401: {"www-authenticate": "Bearer"}}.get(error.failure.http)
     return failure_response(request, error.code, data=error.data, headers=headers)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
@@ -80,6 +82,8 @@ class Sockets:
         self.delivery = Delivery(self.audiences, outbox, SocketWire(self.server), newest=newest)
         self._authenticator = authenticator
         self._sessions = sessions
+        self._expiries: dict[str, asyncio.TimerHandle] = {}
+        self._ending: set[asyncio.Future[None]] = set()
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         self.server.on("join", self._join)
@@ -98,10 +102,23 @@ class Sockets:
             caller = await self._authenticator.authenticate(_credentials(scope, auth))
         except PereneError as error:
             raise Refused(error.code) from error
+        if caller.expires_at is not None:
+            self._expiries[sid] = asyncio.get_running_loop().call_later(
+                max(0.0, caller.expires_at - time.time()), self._expire, sid
+            )
         self.audiences.add(Listener(sid, caller.owner_id))
 
     async def _disconnect(self, sid: str, _reason: str = "") -> None:
         self.audiences.remove(sid)
+        if (expiry := self._expiries.pop(sid, None)) is not None:
+            expiry.cancel()
+
+    def _expire(self, sid: str) -> None:
+        """End a socket whose token is over; it hears nothing from this moment on."""
+        self.audiences.remove(sid)
+        task = asyncio.ensure_future(self.server.disconnect(sid))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _join(self, sid: str, *arguments: object) -> Ack:
         return await self._answer(self._join_room(sid, arguments))

@@ -26,6 +26,7 @@ from api.app import rest_app, whole_app
 from api.auth import Authenticator, LocalAuthenticator
 from api.cross_origin import Origins
 from api.gateway import Gateway, lazy_client
+from api.jwt_auth import JwtAuthenticator
 from api.relay import relay
 from api.services import Services
 from api.sockets import Sockets
@@ -105,7 +106,15 @@ async def _prune_for_ever(database: Database) -> None:
 
 
 def _authenticator(settings: ApiSettings) -> Authenticator:
-    return LocalAuthenticator(str(settings.default_owner_id))
+    if settings.auth_mode == "local":
+        return LocalAuthenticator(str(settings.default_owner_id))
+    environment = Environment()
+    return JwtAuthenticator(
+        secret=settings.jwt_secret,
+        jwks_url=settings.jwks_url,
+        audience=environment.optional("PERENE_JWT_AUDIENCE"),
+        issuer=environment.optional("PERENE_JWT_ISSUER"),
+    )
 
 
 class ApiServer(uvicorn.Server):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import socketio
 
+from api.auth import Caller
 from contracts.ids import DEFAULT_OWNER_ID
 from contracts.realtime import ClientEvent
 from store.outbox import NewEvent, queue_events
@@ -204,3 +207,14 @@ async def test_joining_an_unknown_connection_is_refused(api: Api) -> None:
         assert await client.ask("join", {"room": "a"}) == {"ok": False, "code": "CONNECTION_NOT_FOUND"}
         assert await client.ask("join", {"room": f"a-b-{uuid4()}"}) == {"ok": True}
         assert await client.ask("join", {"room": "a\x00b"}) == {"ok": False, "code": "CONNECTION_NOT_FOUND"}
+
+
+async def test_a_token_that_runs_out_ends_the_socket(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def authenticate(_: object) -> Caller:
+        return Caller(DEFAULT_OWNER_ID, time.time() + 0.5)
+
+    monkeypatch.setattr(api.sockets, "_authenticator", SimpleNamespace(authenticate=authenticate))
+    async with connected(api.url) as client:
+        async with asyncio.timeout(10):
+            await client.socket.wait()
+        assert len(api.sockets.audiences) == 0
