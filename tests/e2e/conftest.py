@@ -45,9 +45,11 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest_asyncio.fixture
 async def crm(shared_stack: Stack) -> AsyncGenerator[Crm]:
-    """A customer of Perene's with an owner id of its own, listening on Socket.IO."""
+    """A customer of Perene's with an owner id of its own, listening on Socket.IO. What it leaves is removed."""
     async with open_crm(shared_stack.state().addresses.api) as crm:
         yield crm
+        for connection in await crm.get("/connections"):
+            await crm.delete(connection["id"])
 
 
 @pytest_asyncio.fixture

@@ -89,7 +89,6 @@ async def test_a_ban_says_until_when(crm: Crm, phones: PhoneWorld) -> None:
     entry = next(entry for entry in await crm.history(session.id) if entry["event"] == "banned")
     assert 7200 <= float(entry["detail"]["until"]) - began <= 7200 + (time.time() - began) + 1
     assert datetime.fromisoformat(entry["at"]).timestamp() >= began - 1
-    await crm.delete(session.id)
 
 
 async def test_a_ban_that_goes_on_is_not_tried_again(crm: Crm, phones: PhoneWorld) -> None:
@@ -104,7 +103,6 @@ async def test_a_ban_that_goes_on_is_not_tried_again(crm: Crm, phones: PhoneWorl
     await crm.hears_state(session.id, "banned", after=mark)
     await rests(crm, phones, session, (await phones.device(session.phone))["attempts"])
     assert (await phones.device(session.phone))["attempts"] - before <= 2
-    await crm.delete(session.id)
 
 
 async def test_unlinked_on_the_phone_ends_logged_out_and_a_new_code_pairs_it_again(
@@ -124,7 +122,6 @@ async def test_unlinked_on_the_phone_ends_logged_out_and_a_new_code_pairs_it_aga
     again = Paired(session.id, session.phone, await phones.scan(code, session.phone), code)
     await crm.in_state(session.id, "connected")
     await talk(crm, phones, again)
-    await crm.delete(session.id)
 
 
 async def test_refused_logins_are_tried_again_with_growing_patience(crm: Crm, phones: PhoneWorld) -> None:
@@ -145,7 +142,6 @@ async def test_refused_logins_are_tried_again_with_growing_patience(crm: Crm, ph
     await crm.in_state(session.id, "connected")
     device = await phones.device(session.phone)
     assert (device["jid"], device["mostSocketsOpen"], device["replaced"]) == (session.jid, 1, 0)
-    await crm.delete(session.id)
 
 
 async def test_disconnect_keeps_the_keys_and_reconnect_needs_no_scan(crm: Crm, phones: PhoneWorld) -> None:
@@ -163,7 +159,6 @@ async def test_disconnect_keeps_the_keys_and_reconnect_needs_no_scan(crm: Crm, p
     await crm.in_state(session.id, "connected")
     assert (await phones.device(session.phone))["jid"] == session.jid
     await talk(crm, phones, session)
-    await crm.delete(session.id)
 
 
 async def test_logout_unlinks_at_whatsapp_and_a_new_code_pairs_it_again(crm: Crm, phones: PhoneWorld) -> None:
@@ -176,7 +171,6 @@ async def test_logout_unlinks_at_whatsapp_and_a_new_code_pairs_it_again(crm: Crm
     await crm.command(session.id, "refresh-qr")
     await phones.scan(await crm.code(session.id, other_than=session.code), fresh_phone())
     await crm.in_state(session.id, "connected")
-    await crm.delete(session.id)
 
 
 async def test_logout_of_a_stopped_session_unlinks_it_too(crm: Crm, phones: PhoneWorld) -> None:
@@ -186,7 +180,6 @@ async def test_logout_of_a_stopped_session_unlinks_it_too(crm: Crm, phones: Phon
     assert answer["data"]["unlinked"] is True
     assert await phones.devices(session.phone) == []
     await crm.in_state(session.id, "logged_out")
-    await crm.delete(session.id)
 
 
 @pytest.mark.parametrize("way", ["abort", "DELETE"])
