@@ -98,7 +98,7 @@ class ChatSocket(asyncio.Protocol):
                 elif isinstance(event, Frame) and event.opcode in (Opcode.BINARY, Opcode.CONT):
                     for frame in self._framer.feed(bytes(event.data)):
                         self._arrive(frame)
-        except (FramingError, HandshakeError, InvalidTag, MalformedFrameError, ProtocolError) as error:
+        except (FramingError, HandshakeError, InvalidTag, ProtocolError) as error:
             _log.warning("cut a client: %s", error or type(error).__name__)
             self.abort()
             return
@@ -148,8 +148,16 @@ class ChatSocket(asyncio.Protocol):
             self.guest = self._host.welcome(self, established)
 
     def _take(self, plain: bytes) -> None:
-        if self.guest is not None and self.open:
+        if self.guest is None or not self.open:
+            return
+        try:
             self.guest.receive(decode(plain))
+        except MalformedFrameError as error:
+            _log.warning("cut a client: %s", error)
+            self.abort()
+        except Exception:  # noqa: BLE001  # a stanza nobody foresaw must cut its sender, and neither hang it nor others
+            _log.exception("cut a client whose stanza could not be handled")
+            self.abort()
 
     def _hold(self, action: Callable[[], object]) -> None:
         """Do something now, or in its turn if frames are being delayed."""
@@ -165,11 +173,7 @@ class ChatSocket(asyncio.Protocol):
     def _release(self) -> None:
         loop = asyncio.get_running_loop()
         while self._held and self._held[0][0] <= loop.time():
-            try:
-                self._held[0][1]()
-            except MalformedFrameError as error:
-                _log.warning("cut a client: %s", error)
-                self.abort()
+            self._held[0][1]()
             if self._held:
                 self._held.popleft()
         if self._held:

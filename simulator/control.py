@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -154,7 +155,7 @@ async def _errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     try:
-        if not _is_loopback(request):
+        if not _is_loopback(request) or not _is_same_origin(request):
             raise web.HTTPForbidden
         return await handler(request)
     except ControlError as error:
@@ -172,6 +173,12 @@ def _is_loopback(request: web.Request) -> bool:
     if (host or request.host) not in _LOOPBACK_NAMES:
         return False
     return request.remote is not None and ipaddress.ip_address(request.remote).is_loopback
+
+
+def _is_same_origin(request: web.Request) -> bool:
+    """Whether a browser sends this from the simulator's own page, and not from somebody else's."""
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

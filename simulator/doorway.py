@@ -60,7 +60,7 @@ class Doorway(asyncio.Protocol):
     def _look(self, transport: asyncio.Transport) -> None:
         end = self._buffer.find(_HEAD_END)
         if end < 0:
-            if len(self._buffer) > _LARGEST_HEAD:
+            if len(self._buffer) > _LARGEST_HEAD or not self._buffer[:1].isalpha():  # TLS without CONNECT, say
                 transport.abort()
             return
         method, _, rest = self._buffer[:end].partition(b" ")

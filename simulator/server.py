@@ -20,6 +20,8 @@ from simulator.settings import Settings
 from simulator.world import World
 
 _BACKLOG = 2048
+_PATIENCE = 1.0
+"""Seconds that a request at hand may take when the server stops."""
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +88,7 @@ class Server:
         return self._media()
 
     async def _serve(self, app: web.Application) -> Callable[[], asyncio.Protocol]:
-        runner = web.AppRunner(app, handle_signals=False, access_log=None)
+        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=_PATIENCE)
         await runner.setup()
         self._runners.append(runner)
         assert runner.server is not None
