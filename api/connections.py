@@ -16,15 +16,17 @@ from api.deadlines import database
 from api.errors import InvalidRequest
 from api.language import Language
 from api.owned import owned_session
+from api.owner_locks import OwnerLocks
 from api.phone_numbers import canonical_phone
 from api.proxies import checked_proxy
 from api.services import Services
 from contracts.errors import OrchestratorUnavailable, PereneError
 from contracts.ids import is_connection_id, new_connection_id
-from store.session_rows import NewSession
+from store.session_rows import NewSession, SessionRow
 
 DEFAULT_NAME = "WhatsApp"
 
+_auto_init = OwnerLocks()
 _log = structlog.get_logger()
 
 
@@ -51,18 +53,14 @@ async def create_connection(
     """
     asked = data or CreateConnection()
     new = _new_session(asked, services)
-    if asked.auto_init:
+    if not asked.auto_init:
+        row = await _create(services, caller, new)
+        return Response(Answer(connection_of(row, language)), status_code=201)
+    # A page that asks twice at once (a double click, a component mounted twice) means one connection.
+    async with _auto_init.of(caller.owner_id):
         live = await database(services.sessions.live(caller.owner_id))
-        if live is not None:
-            return Response(Answer(connection_of(live, language)), status_code=200)
-    row = await database(services.sessions.create(caller.owner_id, new, max_connections=services.max_connections))
-    try:
-        await services.orchestrator.start(start_of(row))
-    except OrchestratorUnavailable:
-        if await database(services.sessions.discard(caller.owner_id, new.connection_id)):
-            raise
-        _log.info("start_got_through", connection_id=new.connection_id)
-    return Response(Answer(connection_of(row, language)), status_code=201)
+        row = live or await _create(services, caller, new)
+    return Response(Answer(connection_of(row, language)), status_code=200 if live else 201)
 
 
 @get(["/connections/{connection_id:str}", "/connections/{connection_id:str}/info"], summary="One connection")
@@ -94,6 +92,17 @@ async def connection_history(
         await owned_session(services, caller, connection_id)
     page = [history_entry(row) for row in rows[:limit]]
     return Page(page, next_before=page[-1].id if len(rows) > limit else None)
+
+
+async def _create(services: Services, caller: Caller, new: NewSession) -> SessionRow:
+    row = await database(services.sessions.create(caller.owner_id, new, max_connections=services.max_connections))
+    try:
+        await services.orchestrator.start(start_of(row))
+    except OrchestratorUnavailable:
+        if await database(services.sessions.discard(caller.owner_id, new.connection_id)):
+            raise
+        _log.info("start_got_through", connection_id=new.connection_id)
+    return row
 
 
 def _new_session(asked: CreateConnection, services: Services) -> NewSession:

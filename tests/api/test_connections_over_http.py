@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from uuid import uuid4
 
@@ -103,6 +104,12 @@ async def test_auto_init_gives_the_live_connection(api: Api) -> None:
     assert (first.status_code, second.status_code) == (201, 200)
     assert second.json()["data"]["id"] == first.json()["data"]["id"]
     assert len(api.orchestrator.started) == 1
+
+
+async def test_auto_init_asked_many_times_at_once_creates_one(api: Api) -> None:
+    answers = await asyncio.gather(*(create(api, {"autoInit": True}) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 201]
+    assert len({answer.json()["data"]["id"] for answer in answers}) == 1
 
 
 async def test_creation_without_temporal_leaves_nothing(api: Api) -> None:
