@@ -58,7 +58,13 @@ from workflows.session import SessionWorkflow
 from workflows.transitions import TRANSITIONS, SessionEvent
 from workflows.visibility import KEYS, typed
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 20.0
+MARKS = [
+    pytest.mark.asyncio(loop_scope="session"),
+    # The SDK warns where a cancellation crosses its activity's end, and an error there would stop its worker.
+    pytest.mark.filterwarnings("ignore:Cannot find activity to cancel:UserWarning"),
+]
+"""What every test on a stage carries."""
 HOST = "stage-host"
 DEAD_HOST = "dead-host"
 """Nobody takes commands for this one."""
@@ -141,6 +147,7 @@ class Stage:
         self.supersedes: list[str] = []
         self.database_down = False
         self.writes_tried = 0
+        self.connects_by_itself = False
         self.answer_release: Callable[[Held], None] | None = None
         self.answer_logout: Callable[[Held], None] | None = None
         self._taken = 0
@@ -162,6 +169,8 @@ class Stage:
         held = Held(self, request)
         self.held.append(held)
         await self.changed()
+        if self.connects_by_itself and isinstance(request, HostRequest):
+            await held.connects()
         try:
             while True:
                 if not held.silent:
@@ -237,8 +246,18 @@ class Stage:
         return refusal.value.cause.type
 
     async def fast_forward(self, seconds: float) -> None:
-        """Let so much time pass for this workflow, while none of its activities runs."""
+        """Let so much time pass for this workflow, in which none of its activities is to run."""
         await self.theatre.skipper.fast_forward(self.handle, seconds)
+
+    @asynccontextmanager
+    async def time_passing(self, seconds: float) -> AsyncGenerator[None]:
+        """The same, where an activity is to begin on the way: its beginning is for the body to wait for."""
+        passing = asyncio.create_task(self.fast_forward(seconds))
+        try:
+            yield
+        finally:
+            passing.cancel()
+            await asyncio.gather(passing, return_exceptions=True)
 
     # From a new session to a state in which a test begins.
 
@@ -293,7 +312,7 @@ class Stage:
             held.ends(HostResult.RELEASED)
         for history in await self.histories():
             causes = {event.workflow_task_failed_event_attributes.cause for event in history.events}
-            assert not causes & BROKEN, history.events
+            assert not causes & BROKEN, self.story()
             await self.theatre.replayer.replay_workflow(history)
 
 
@@ -403,11 +422,15 @@ class Theatre:
             ),
         ]
 
-    async def opens(self, connection_id: str | None = None, **start: Any) -> Stage:
-        """Start a session; the keywords are fields of SessionInput."""
+    async def opens(self, connection_id: str | None = None, *, skips_time: bool = False, **start: Any) -> Stage:
+        """Start a session; the keywords are fields of SessionInput.
+
+        `skips_time`: whenever none of its activities runs, its timers fire at once.
+        """
         session = SessionInput(connection_id or f"connection-{next(_names)}", DEFAULT_OWNER_ID, **start)
         stage = Stage(self, session)
         self.stages[session.connection_id] = stage
+        self.skipper.config = TimeSkippingConfig(enabled=skips_time)
         await self.client.start_workflow(
             SessionWorkflow.run,
             session,
