@@ -78,8 +78,8 @@ MEANINGS: dict[SessionState, StateMeaning] = {
     ),
     SessionState.LOGGED_OUT: StateMeaning(
         *_CLOSED,
-        "O aparelho foi desvinculado no celular. Gere um novo QR code para conectar de novo.",
-        "The device was unlinked on the phone. Ask for a new QR code to connect again.",
+        "O aparelho foi desvinculado. Gere um novo QR code para conectar de novo.",
+        "The device was unlinked. Ask for a new QR code to connect again.",
     ),
     SessionState.BANNED: StateMeaning(
         *_CLOSED,

@@ -136,6 +136,9 @@ async def _dbmate(admin_url: str, command: str) -> None:
     query = dict(parse_qsl(parts.query))
     # The server takes a role as a start-up setting, and libpq's Go sister passes on what it does not know.
     query["role"] = OWNER_ROLE
+    # A migration that waits for a lock makes everybody behind it wait as well: it gives up, and can be tried again.
+    query["lock_timeout"] = "5s"
+    query["statement_timeout"] = "15min"
     if "sslmode" not in query and (query.get("host", "").startswith("/") or parts.hostname in _LOOPBACK):
         query["sslmode"] = "disable"
     url = urlunsplit(("postgres", parts.netloc, parts.path, urlencode(query, quote_via=quote), ""))
