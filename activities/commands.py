@@ -29,7 +29,7 @@ class HolderCommands:
             pairing.stopped.set()
             return
         try:
-            self._holders.holding(request.connection_id, request.epoch).release(request.reason)
+            self._holders.release(request.connection_id, request.epoch, request.reason)
         except PereneError as error:
             raise _typed(error) from error
 

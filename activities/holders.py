@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,8 +14,10 @@ from contracts.ports import Lease, PairingAttempt
 
 log = structlog.get_logger(__name__)
 
-ADOPTION_SECONDS = 3.0
-"""How long a holding without an attempt waits to be adopted before its socket is closed and its lease given up."""
+ADOPTION_SECONDS = 10.0
+"""How long, once the orchestrator can be reached, a holding without an attempt waits to be adopted before its socket is
+closed and its lease given up. An orchestrator that has just come back needs some seconds to hand out the next attempt;
+an attempt that went to another process waits for the lease meanwhile, and the session is up all the time."""
 RELEASE_SECONDS = 2.0
 """How long letting go waits for the database to take the lease back; it goes on in the background."""
 
@@ -37,7 +39,7 @@ class Holders:
         self.holdings: dict[str, Holding] = {}
         self.pairings: dict[str, Pairing] = {}
         self._release = release
-        self._orphans: dict[str, asyncio.TimerHandle] = {}
+        self._orphans: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def held(self) -> int:
@@ -54,25 +56,37 @@ class Holders:
         holding = self.holdings.get(connection_id)
         if holding is None or holding.attended or holding.order != order:
             return None
-        timer = self._orphans.pop(connection_id, None)
-        if timer is not None:
-            timer.cancel()
+        waiting = self._orphans.pop(connection_id, None)
+        if waiting is not None:
+            waiting.cancel()
         holding.attended = True
         return holding
 
-    def orphan(self, holding: Holding) -> None:
-        """The attempt is gone and the socket is fine: keep it for the next attempt, for a moment."""
+    def orphan(self, holding: Holding, reachable: Callable[[], Awaitable[None]] | None = None) -> None:
+        """The attempt is gone and the socket is fine: keep it for the next attempt.
+
+        `reachable()` returns when the orchestrator answers. Until then nobody can be told to take the session, and
+        the lease keeps everybody else away from it: closing its socket would help nobody.
+        """
         holding.attended = False
         holding.on_fact = None
-        connection_id = holding.lease.connection_id
-        loop = asyncio.get_running_loop()
-        self._orphans[connection_id] = loop.call_later(ADOPTION_SECONDS, self._abandon, holding)
+        self._orphans[holding.lease.connection_id] = self._start(self._await_adoption(holding, reachable))
 
-    def _abandon(self, holding: Holding) -> None:
-        self._orphans.pop(holding.lease.connection_id, None)
+    async def _await_adoption(self, holding: Holding, reachable: Callable[[], Awaitable[None]] | None) -> None:
+        if reachable is not None:
+            await reachable()
+        await asyncio.sleep(ADOPTION_SECONDS)
+        self._give_up(holding)
+
+    def _give_up(self, holding: Holding) -> None:
+        """Close a holding that no attempt attends to."""
+        # Nobody cancels what follows: a lease left behind here could never be claimed again.
+        waiting = self._orphans.pop(holding.lease.connection_id, None)
         if not holding.attended:
             log.info("orphaned_session_given_up", connection=holding.lease.connection_id)
             self._start(self._let_go(holding))
+        if waiting is not None and waiting is not asyncio.current_task():
+            waiting.cancel()
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -105,14 +119,25 @@ class Holders:
         for holding, error in zip(holdings, stopped, strict=True):
             if isinstance(error, Exception):
                 log.error("socket_not_closed", connection=holding.lease.connection_id, exc_info=error)
+            if not holding.attended:
+                self._give_up(holding)
 
     async def close(self) -> None:
         """Let everything go; for the end of the process."""
         for pairing in list(self.pairings.values()):
             pairing.stopped.set()
+        for waiting in self._orphans.values():
+            waiting.cancel()
         await asyncio.gather(*(self.let_go(holding) for holding in list(self.holdings.values())))
 
     # Commands.
+
+    def release(self, connection_id: str, epoch: int, reason: str) -> None:
+        """Ask for the end of a live session. Raises PereneError SESSION_NOT_CONNECTED as `holding` does."""
+        holding = self.holding(connection_id, epoch)
+        holding.release(reason)
+        if not holding.attended:
+            self._give_up(holding)
 
     def holding(self, connection_id: str, epoch: int) -> Holding:
         """The live session under this epoch. Raises PereneError SESSION_NOT_CONNECTED if this process has it not."""

@@ -15,6 +15,7 @@ from activities.heartbeats import beating
 from activities.holders import Holders
 from activities.holding import Holding
 from activities.lease_keeper import LeaseKeeper
+from activities.orchestrator import answering
 from contracts.hosting import HostOutcome, HostProgress, HostRequest, HostResult
 from contracts.ports import Lease, LeaseStore, MessageStore, SendQueue, SessionStore, WhatsAppHost
 
@@ -144,7 +145,8 @@ class Hosting:
             await self._holders.let_go(holding)
         else:
             log.warning("attempt_abandoned_by_orchestrator", connection=holding.lease.connection_id, at=time.time())
-            self._holders.orphan(holding)
+            client = activity.client()
+            self._holders.orphan(holding, lambda: answering(client))
 
 
 _COMMANDED = frozenset({"disconnect", "reconnect", "delete", "logout", "superseded", "continue_as_new", "refresh_qr"})

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 import psutil
+
+_UNASKED = range(20_000, 32_768)
+"""Below the ports that systems give to outgoing connections (32768 and up on Linux, 49152 and up elsewhere): the one
+chosen is bound by another process seconds later, and a connection that took it meanwhile would be in its way."""
+_TRIES = 100
+_given: set[int] = set()
 
 
 class PortTakenError(Exception):
@@ -49,9 +56,17 @@ def holder_of(port: int) -> str | None:
 def claim(host: str, port: int, variable: str) -> int:
     """The port to use: the one asked for if it is free, any free one for 0. Raises PortTakenError."""
     if port == 0:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
-            return int(probe.getsockname()[1])
+        return _any_free(host)
     if not is_free(host, port):
         raise PortTakenError(port, variable, holder_of(port))
     return port
+
+
+def _any_free(host: str) -> int:
+    for port in random.sample(_UNASKED, _TRIES):
+        if port not in _given and is_free(host, port):
+            _given.add(port)
+            return port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
