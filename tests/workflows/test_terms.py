@@ -14,7 +14,7 @@ from workflows.session import BAN_MARGIN_SECONDS, OUTDATED_PROBE_SECONDS
 
 pytestmark = MARKS
 S = SessionState
-TRIES = 9
+TRIES = 7
 
 
 async def waits(stage: Stage) -> list[float]:
