@@ -62,7 +62,7 @@ class Holders:
         holding.attended = True
         return holding
 
-    def orphan(self, holding: Holding, reachable: Callable[[], Awaitable[None]] | None = None) -> None:
+    def orphan(self, holding: Holding, reachable: Callable[[], Awaitable[object]] | None = None) -> None:
         """The attempt is gone and the socket is fine: keep it for the next attempt.
 
         `reachable()` returns when the orchestrator answers. Until then nobody can be told to take the session, and
@@ -72,7 +72,7 @@ class Holders:
         holding.on_fact = None
         self._orphans[holding.lease.connection_id] = self._start(self._await_adoption(holding, reachable))
 
-    async def _await_adoption(self, holding: Holding, reachable: Callable[[], Awaitable[None]] | None) -> None:
+    async def _await_adoption(self, holding: Holding, reachable: Callable[[], Awaitable[object]] | None) -> None:
         if reachable is not None:
             await reachable()
         await asyncio.sleep(ADOPTION_SECONDS)

@@ -176,3 +176,37 @@ async def test_a_command_under_another_epoch_is_refused() -> None:
     assert house.holders.pairing("p1", 2) is None
     assert house.holders.held() == 2
     await house.holders.close()
+
+
+async def test_an_orphan_is_kept_for_as_long_as_the_orchestrator_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ADOPTION_SECONDS", 0.02)
+    house, back = House(), asyncio.Event()
+    kept, lost = house.holds("c1"), house.holds("c2")
+
+    async def reachable() -> None:
+        await back.wait()
+
+    house.holders.orphan(kept, reachable)
+    house.holders.orphan(lost)
+    await until(lambda: house.released == [lost.lease])
+    assert house.sockets["c1"].stops == 0
+    back.set()
+    await until(lambda: house.released == [lost.lease, kept.lease])
+
+
+async def test_an_orphan_that_is_told_to_end_does_so_at_once() -> None:
+    house = House()
+    holding = house.holds(epoch=3)
+    house.holders.orphan(holding, asyncio.Event().wait)
+    house.holders.release("c1", 3, "disconnect")
+    await until(lambda: house.released == [holding.lease])
+    assert house.holders.held() == 0
+
+
+async def test_a_surrender_gives_up_orphans_too() -> None:
+    house = House()
+    holding = house.holds()
+    house.holders.orphan(holding, asyncio.Event().wait)
+    await house.holders.surrender("lease_not_renewed")
+    await until(lambda: house.released == [holding.lease])
+    assert house.holders.held() == 0
