@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import asyncpg
 
@@ -31,10 +31,11 @@ class NewSession:
     config: dict[str, object] = field(default_factory=dict[str, object])
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRow:
+class SessionRow(NamedTuple):
     """One connection. `qr_code` is None once `qr_expires_at` is over. Times are UTC.
 
+    The fields stand in the order of `_COLUMNS`: a row becomes a tuple as it is, so that a thousand take a few
+    milliseconds.
     `is_held`: whether a host with a live lease holds it now. Between the death of a worker and the claim of the next
     one the row still says what was last written.
     """
@@ -185,7 +186,7 @@ class SessionRows:
         async with self._database.tenant(owner_id) as connection:
             rows = await connection.fetch(
                 f"""
-                SELECT {_COLUMNS} FROM whatsapp_sessions WHERE owner_id = $1 ORDER BY created_at DESC, id DESC
+                SELECT {_COLUMNS} FROM whatsapp_sessions WHERE owner_id = $1 ORDER BY created_at DESC, whatsapp_sessions.id DESC
                 """,  # noqa: S608
                 owner_id,
             )
@@ -197,7 +198,7 @@ class SessionRows:
             row = await connection.fetchrow(
                 f"""
                 SELECT {_COLUMNS} FROM whatsapp_sessions WHERE owner_id = $1 AND state = ANY($2)
-                ORDER BY state = 'connected' DESC, created_at DESC, id DESC LIMIT 1
+                ORDER BY state = 'connected' DESC, created_at DESC, whatsapp_sessions.id DESC LIMIT 1
                 """,  # noqa: S608
                 owner_id,
                 [state.value for state in LIVE_STATES],
@@ -227,7 +228,7 @@ class SessionRows:
 
 
 _COLUMNS = """
-    id, connection_id, owner_id, session_name, status, state, state_reason, state_detail, state_changed_at, sequence,
+    id::text, connection_id, owner_id::text, session_name, status, state, state_reason, state_detail, state_changed_at, sequence,
     CASE WHEN qr_expires_at > clock_timestamp() THEN qr_code END AS qr_code, qr_expires_at, phone_number, whatsapp_id,
     whatsapp_info, jid, lid, proxy, window_seconds, config, host_id,
     EXISTS (
@@ -239,8 +240,11 @@ _COLUMNS = """
 """
 
 
+_STATES = {state.value: state for state in SessionState}
+_STATE = SessionRow._fields.index("state")
+
+
 def _row(row: asyncpg.Record) -> SessionRow:
-    values: dict[str, Any] = dict(row)
-    values["id"], values["owner_id"] = str(values["id"]), str(values["owner_id"])
-    values["state"] = SessionState(values["state"])
-    return SessionRow(**values)
+    values = list(row.values())
+    values[_STATE] = _STATES[values[_STATE]]
+    return SessionRow._make(values)
