@@ -186,7 +186,8 @@ class SessionRows:
         async with self._database.tenant(owner_id) as connection:
             rows = await connection.fetch(
                 f"""
-                SELECT {_COLUMNS} FROM whatsapp_sessions WHERE owner_id = $1 ORDER BY created_at DESC, whatsapp_sessions.id DESC
+                SELECT {_COLUMNS} FROM whatsapp_sessions WHERE owner_id = $1
+                ORDER BY created_at DESC, whatsapp_sessions.id DESC
                 """,  # noqa: S608
                 owner_id,
             )
@@ -228,7 +229,8 @@ class SessionRows:
 
 
 _COLUMNS = """
-    id::text, connection_id, owner_id::text, session_name, status, state, state_reason, state_detail, state_changed_at, sequence,
+    id::text, connection_id, owner_id::text, session_name, status, state, state_reason, state_detail, state_changed_at,
+    sequence,
     CASE WHEN qr_expires_at > clock_timestamp() THEN qr_code END AS qr_code, qr_expires_at, phone_number, whatsapp_id,
     whatsapp_info, jid, lid, proxy, window_seconds, config, host_id,
     EXISTS (
