@@ -76,6 +76,8 @@ class WorkerSettings:
     """URL, of the role perene_device, under which the WhatsApp library keeps its keys."""
     temporal: TemporalSettings
     sessions_per_worker: int
+    pairings_per_worker: int
+    """How many connections may show a code at once; each is a process of about 19 MB."""
     pairing_window_seconds: float
     simulator: SimulatorTarget | None
     ready_file: Path | None
@@ -208,6 +210,7 @@ def worker_settings(values: Mapping[str, str] | None = None) -> WorkerSettings:
         device_database_url=env.postgres_url("PERENE_DEVICE_DATABASE_URL"),
         temporal=_temporal(env),
         sessions_per_worker=env.integer("PERENE_SESSIONS_PER_WORKER", 250, least=1, most=2000),
+        pairings_per_worker=env.integer("PERENE_PAIRINGS_PER_WORKER", 128, least=1, most=2000),
         pairing_window_seconds=_pairing_window(env),
         simulator=_simulator(env),
         ready_file=Path(ready_file) if ready_file else None,

@@ -50,8 +50,6 @@ log = structlog.get_logger(__name__)
 
 _Result = TypeVar("_Result")
 
-PAIRINGS_AT_ONCE = 24
-"""Each is a process of its own, of about 30 MB."""
 HANDOVER_SECONDS = 8.0
 DATABASE_CONNECTIONS = 10
 
@@ -206,7 +204,7 @@ class WorkerProcess:
                 client,
                 task_queue=PAIRING_QUEUE,
                 activities=[pairing.pair_session],
-                max_concurrent_activities=PAIRINGS_AT_ONCE,
+                max_concurrent_activities=self._settings.pairings_per_worker,
                 max_heartbeat_throttle_interval=beat,
                 default_heartbeat_throttle_interval=beat,
                 graceful_shutdown_timeout=timedelta(seconds=HANDOVER_SECONDS),
