@@ -223,8 +223,8 @@ async def test_an_end_in_the_moment_of_a_disconnect_keeps_its_own_state(scene: T
     assert stage.records[-1].to_state is answer.state
 
 
-async def test_a_holder_that_is_dead_does_not_keep_a_session_from_its_commands(scene: Theatre) -> None:
-    """All at once, since each waits for the commands' time limit and then for the missed heartbeat."""
+async def test_a_holder_that_is_dead_deaf_or_never_up_does_not_keep_a_session_from_its_commands(scene: Theatre) -> None:
+    """All at once, since each waits for a time limit: of the command, the missed heartbeat, or the login."""
 
     async def one(command: str) -> None:
         stage = await scene.opens(state=S.RECONNECTING, device=device(), has_connected=True)
@@ -239,29 +239,29 @@ async def test_a_holder_that_is_dead_does_not_keep_a_session_from_its_commands(s
         if command == "logout":
             assert not answer.unlinked
 
+    async def deaf_to_commands() -> None:
+        stage = await scene.opens()
+        pairing = await stage.pairing()
+        pairing.host_id = DEAD_HOST
+        await pairing.shows_qr()
+        await stage.recorded(S.AWAITING_SCAN)
+        await stage.handle.execute_update(W.refresh_qr)
+        assert pairing.cancelled
+        await stage.shows_qr()
+
+    async def never_up() -> None:
+        stage = await brought_to(scene, S.RECONNECTING)
+        stage.answer_logout = refuse
+        result = await stage.handle.execute_update(W.logout)
+        assert not result.unlinked
+        assert stage.records[-1].reason == "REQUESTED_NOT_CONFIRMED"
+        assert len(stage.logouts) == 1
+
     async with asyncio.TaskGroup() as group:
         for command in ("reconnect", "disconnect", "logout", "delete"):
             group.create_task(one(command))
-
-
-async def test_a_holder_that_only_does_not_hear_commands_is_cancelled(scene: Theatre) -> None:
-    stage = await scene.opens()
-    pairing = await stage.pairing()
-    pairing.host_id = DEAD_HOST
-    await pairing.shows_qr()
-    await stage.recorded(S.AWAITING_SCAN)
-    await stage.handle.execute_update(W.refresh_qr)
-    assert pairing.cancelled
-    await stage.shows_qr()
-
-
-async def test_a_device_that_does_not_come_up_is_logged_out_here_after_a_while(scene: Theatre) -> None:
-    stage = await brought_to(scene, S.RECONNECTING)
-    stage.answer_logout = refuse
-    result = await stage.handle.execute_update(W.logout)
-    assert not result.unlinked
-    assert stage.records[-1].reason == "REQUESTED_NOT_CONFIRMED"
-    assert len(stage.logouts) == 1
+        group.create_task(deaf_to_commands())
+        group.create_task(never_up())
 
 
 async def test_a_pairing_code_is_given_by_the_holder(scene: Theatre) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -34,26 +35,31 @@ def check_growth(delays: list[float]) -> None:
         assert ceiling / 2 - 0.01 <= delay <= ceiling + 0.01
 
 
-async def test_a_lost_connection_is_tried_for_ever_with_growing_delays(scene: Theatre) -> None:
-    stage = await scene.opens(state=S.RECONNECTING, device=device(), has_connected=True, skips_time=True)
-    for _ in range(TRIES):
-        (await stage.hosting()).ends(HostResult.CONNECTION_LOST)
-    last = await stage.hosting()
-    assert (await stage.view()).retry_attempt == TRIES
-    check_growth(await waits(stage))
-    assert stage.story() == []
-    await last.connects()
-    await stage.recorded(S.CONNECTED)
-    assert (await stage.view()).retry_attempt == 0
+async def test_a_lost_connection_and_a_pairing_without_codes_are_tried_for_ever_with_growing_delays(
+    scene: Theatre,
+) -> None:
+    lost = await scene.opens(state=S.RECONNECTING, device=device(), has_connected=True, skips_time=True)
+    codeless = await scene.opens(skips_time=True)
 
+    async def connections() -> None:
+        for _ in range(TRIES):
+            (await lost.hosting()).ends(HostResult.CONNECTION_LOST)
+        last = await lost.hosting()
+        assert (await lost.view()).retry_attempt == TRIES
+        check_growth(await waits(lost))
+        assert lost.story() == []
+        await last.connects()
+        await lost.recorded(S.CONNECTED)
+        assert (await lost.view()).retry_attempt == 0
 
-async def test_while_no_code_comes_pairing_is_tried_for_ever_with_growing_delays(scene: Theatre) -> None:
-    stage = await scene.opens(skips_time=True)
-    for _ in range(TRIES):
-        (await stage.pairing()).ends(PairResult.UNREACHABLE)
-    await stage.pairing()
-    check_growth(await waits(stage))
-    assert stage.story() == ["unreachable:starting"]
+    async def pairings() -> None:
+        for _ in range(TRIES):
+            (await codeless.pairing()).ends(PairResult.UNREACHABLE)
+        await codeless.pairing()
+        check_growth(await waits(codeless))
+        assert codeless.story() == ["unreachable:starting"]
+
+    await asyncio.gather(connections(), pairings())
 
 
 async def test_the_wait_for_the_next_try_is_shown(scene: Theatre) -> None:
