@@ -13,10 +13,11 @@ from tests.workflows.stage import Theatre, theatre
 async def house() -> AsyncGenerator[Theatre]:
     async with theatre() as opened:
         yield opened
+        await opened.replay()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def scene(house: Theatre) -> AsyncGenerator[Theatre]:
-    """What a test plays on. At its end every run is replayed and every record checked."""
+    """What a test plays on. At its end every record is checked, and its runs are kept to be replayed."""
     yield house
     await house.clear()

@@ -302,7 +302,7 @@ class Stage:
             assert removal.sequence == sequence + 1
 
     async def close(self) -> None:
-        """End everything, and see that the runs can be replayed and that none of their tasks failed."""
+        """End everything, see that none of its workflow tasks failed, and keep its runs to be replayed."""
         self.database_down = False
         try:
             await self.handle.terminate("the test is over")
@@ -313,7 +313,7 @@ class Stage:
         for history in await self.histories():
             causes = {event.workflow_task_failed_event_attributes.cause for event in history.events}
             assert not causes & BROKEN, self.story()
-            await self.theatre.replayer.replay_workflow(history)
+            self.theatre.played.append(history)
 
 
 class Played:
@@ -397,7 +397,7 @@ class Theatre:
         self.skipper = TimeSkipper(environment.client, config=TimeSkippingConfig(enabled=False))
         self.client: Client = self.skipper.client
         self.stages: dict[str, Stage] = {}
-        self.replayer = Replayer(workflows=[SessionWorkflow])
+        self.played: list[WorkflowHistory] = []
 
     def workers(self) -> list[Worker]:
         played = Played(self)
@@ -439,6 +439,16 @@ class Theatre:
             search_attributes=typed(session),
         )
         return stage
+
+    async def replay(self) -> None:
+        """Every run that was played replays: all at once, since a replayer takes longer to start than to replay."""
+
+        async def runs() -> AsyncGenerator[WorkflowHistory]:
+            for history in self.played:
+                yield history
+
+        replayed = await Replayer(workflows=[SessionWorkflow]).replay_workflows(runs(), raise_on_replay_failure=False)
+        assert not replayed.replay_failures, replayed.replay_failures
 
     async def clear(self) -> None:
         """End every stage, and check each."""
