@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 from temporalio import activity
 
+from activities.claims import Claims
 from activities.facts import FactTeller
 from activities.handover import handed_over
 from activities.heartbeats import beating
@@ -16,12 +17,12 @@ from activities.holders import Holders
 from activities.holding import Holding
 from activities.lease_keeper import LeaseKeeper
 from activities.orchestrator import answering
+from contracts.errors import ConnectionNotFound
 from contracts.hosting import HostOutcome, HostProgress, HostRequest, HostResult
-from contracts.ports import Lease, LeaseStore, MessageStore, SendQueue, SessionStore, WhatsAppHost
+from contracts.ports import Lease, MessageStore, SendQueue, SessionStore, WhatsAppHost
 
 log = structlog.get_logger(__name__)
 
-CLAIM_POLL_SECONDS = 0.1
 QUICK_LOGIN_SECONDS = 1.0
 """A login within this time is told as one fact ("connected"); a slower one is told in two ("claimed" first)."""
 
@@ -33,8 +34,8 @@ class Hosting:
         self,
         *,
         keeper: LeaseKeeper,
+        claims: Claims,
         holders: Holders,
-        leases: LeaseStore,
         sessions: SessionStore,
         messages: MessageStore,
         sends: SendQueue,
@@ -42,7 +43,7 @@ class Hosting:
     ):
         self._keeper = keeper
         self._holders = holders
-        self._leases = leases
+        self._claims = claims
         self._sessions = sessions
         self._messages = messages
         self._sends = sends
@@ -62,7 +63,10 @@ class Hosting:
             holding = self._holders.adopt(request.connection_id, order)
             if holding is None:
                 async with beating(self._waiting_progress):
-                    lease = await self._claim(request)
+                    try:
+                        lease = await self._claim(request)
+                    except ConnectionNotFound:
+                        return HostOutcome(HostResult.GONE, 0)
                     holding = await self._open(request, lease, order)
                 if isinstance(holding, HostOutcome):
                     return holding
@@ -76,26 +80,21 @@ class Hosting:
         return HostProgress(host_id=self._keeper.host_id, epoch=0, phase="claiming")
 
     async def _claim(self, request: HostRequest) -> Lease:
-        while True:
-            if activity.is_worker_shutdown():
-                raise handed_over("worker_stopping")
-            await self._keeper.wait_valid()
+        async def clear() -> None:
             leftover = self._holders.holdings.get(request.connection_id)
             if leftover is not None and not leftover.attended:
                 await self._holders.let_go(leftover)
-            lease = await self._leases.claim(request.connection_id, request.owner_id, self._keeper.host_id)
-            if lease is not None:
-                return lease
-            await asyncio.sleep(CLAIM_POLL_SECONDS)
+
+        return await self._claims.take(request.connection_id, request.owner_id, clear)
 
     async def _open(self, request: HostRequest, lease: Lease, order: str) -> Holding | HostOutcome:
         try:
             if not await self._sessions.has_keys(request.device):
-                self._keeper.give_back(lease)
+                self._claims.give_back(lease)
                 return HostOutcome(HostResult.KEYS_MISSING, lease.epoch)
             live = await self._whatsapp.open(f"{lease.connection_id}#{lease.epoch}", request.device, lease.proxy)
         except BaseException:
-            self._keeper.give_back(lease)
+            self._claims.give_back(lease)
             raise
         holding = Holding(lease, live, self._messages, self._sends, order)
         holding.attended = True

@@ -55,6 +55,11 @@ class LeaseKeeper:
         """Whether this host may open sockets and write now."""
         return time.clock_gettime(time.CLOCK_BOOTTIME) - self._renewed_at < SURRENDER_SECONDS
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What keeps the lease. None of them ends before `retire`."""
+        return tuple(self._tasks)
+
     async def wait_valid(self) -> None:
         """Wait until this host has a lease."""
         while not self.valid:

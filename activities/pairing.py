@@ -10,31 +10,30 @@ from dataclasses import replace
 import structlog
 from temporalio import activity
 
+from activities.claims import Claims
 from activities.facts import FactTeller
 from activities.handover import handed_over
 from activities.heartbeats import beating
 from activities.holders import RELEASE_SECONDS, Holders, Pairing
 from activities.lease_keeper import LeaseKeeper
 from contracts.device import Paired, PairingEvent, PairingFailed, QrShown
-from contracts.errors import DatabaseUnavailable
+from contracts.errors import ConnectionNotFound, DatabaseUnavailable
 from contracts.hosting import HostProgress, PairOutcome, PairRequest, PairResult
-from contracts.ports import Lease, LeaseStore, Pairer, SessionStore
+from contracts.ports import Lease, Pairer, SessionStore
 from contracts.session import HostFact
 
 log = structlog.get_logger(__name__)
-
-CLAIM_POLL_SECONDS = 0.1
 
 
 class PairingActivities:
     """Pairs devices, each in a process that is thrown away."""
 
     def __init__(
-        self, *, keeper: LeaseKeeper, holders: Holders, leases: LeaseStore, sessions: SessionStore, pairer: Pairer
+        self, *, keeper: LeaseKeeper, claims: Claims, holders: Holders, sessions: SessionStore, pairer: Pairer
     ):
         self._keeper = keeper
         self._holders = holders
-        self._leases = leases
+        self._claims = claims
         self._sessions = sessions
         self._pairer = pairer
 
@@ -50,24 +49,17 @@ class PairingActivities:
         facts = FactTeller(activity.client().get_workflow_handle(info.workflow_id or ""))
         try:
             async with beating(lambda: HostProgress(self._keeper.host_id, 0, "pairing")):
-                lease = await self._claim(request)
+                try:
+                    lease = await self._claims.take(request.connection_id, request.owner_id)
+                except ConnectionNotFound:
+                    return PairOutcome(PairResult.GONE, 0)
                 try:
                     return await self._pair(request, lease, facts)
                 finally:
                     self._holders.pairings.pop(lease.connection_id, None)
-                    await asyncio.wait({self._keeper.give_back(lease)}, timeout=RELEASE_SECONDS)
+                    await asyncio.wait({self._claims.give_back(lease)}, timeout=RELEASE_SECONDS)
         finally:
             await facts.close()
-
-    async def _claim(self, request: PairRequest) -> Lease:
-        while True:
-            if activity.is_worker_shutdown():
-                raise handed_over("worker_stopping")
-            await self._keeper.wait_valid()
-            lease = await self._leases.claim(request.connection_id, request.owner_id, self._keeper.host_id)
-            if lease is not None:
-                return lease
-            await asyncio.sleep(CLAIM_POLL_SECONDS)
 
     async def _pair(self, request: PairRequest, lease: Lease, facts: FactTeller) -> PairOutcome:
         found = await self._sessions.find_paired(request.connection_id, request.owner_id)

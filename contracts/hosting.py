@@ -23,6 +23,8 @@ class PairResult(StrEnum):
     """The phone chose a way of pairing the library cannot follow (a passkey, or no multi-device)."""
     RELEASED = "released"
     """Stopped on command."""
+    GONE = "gone"
+    """The connection has no row: its creation was taken back, or it was removed."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ class HostResult(StrEnum):
     """The device's rows are not in the key store."""
     RELEASED = "released"
     """Stopped on command (see `ReleaseRequest.reason`)."""
+    GONE = "gone"
+    """The connection has no row any more."""
     REFUSED = "refused"
     """WhatsApp refused the login with a reason that is none of the above; `detail` says which."""
 

@@ -46,8 +46,9 @@ class LeaseStore(Protocol):
         ...
 
     async def claim(self, connection_id: str, owner_id: str, host_id: str) -> Lease | None:
-        """Take the session with a new epoch if nobody with a live lease holds it (holding it ourselves is no bar
-        after a release); None while another live host, or this host under another claim, holds it."""
+        """Take the session with a new epoch, unless another host with a live lease holds it (None). What this host
+        holds itself it may claim again; that no two claims of one process meet is the caller's to see to.
+        Raises ConnectionNotFound if the row is gone."""
         ...
 
     async def release(self, lease: Lease) -> None:
@@ -109,6 +110,10 @@ class SendQueue(Protocol):
 
     async def sent(self, lease: Lease, job: SendJob, sent: SentMessage) -> None:
         """Record the server's id; writes the message row and its events."""
+        ...
+
+    async def receipted(self, lease: Lease, job: SendJob) -> None:
+        """Record that the read receipts of a `READ_JOB` left; no message, no event."""
         ...
 
     async def failed(self, lease: Lease, job: SendJob, code: str, detail: str) -> None:

@@ -22,6 +22,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.claims import Claims
 from activities.commands import HolderCommands
 from activities.holders import Holders
 from activities.hosting import Hosting
@@ -30,7 +31,6 @@ from activities.pairing import PairingActivities
 from activities.persistence import Persistence
 from contracts.errors import DatabaseUnavailable
 from contracts.ids import DATABASE_QUEUE, HOSTING_QUEUE, PAIRING_QUEUE, WORKFLOW_QUEUE, host_queue, new_host_id
-from contracts.ports import Lease
 from entrypoints.log_format import configure_logging
 from entrypoints.reconcile import reconcile_for_ever
 from entrypoints.settings import SettingsError, WorkerSettings, worker_settings
@@ -89,29 +89,27 @@ class WorkerProcess:
         connecting = asyncio.create_task(connect(settings.temporal, make_runtime()))
         whatsapp = NeonizeHost(settings.device_database_url, settings.sessions_per_worker, simulator=simulator)
 
-        def release(lease: Lease) -> asyncio.Task[None]:
-            return asyncio.create_task(_release(leases, lease))
-
-        holders = Holders(release)
         keeper = LeaseKeeper(
             leases,
             host_id=self.host_id,
             process_name=settings.process_name,
             capacity=settings.sessions_per_worker,
             build=version("perene"),
-            held=holders.held,
-            surrender=holders.surrender,
+            held=lambda: holders.held(),
+            surrender=lambda reason: holders.surrender(reason),
         )
+        claims = Claims(leases, keeper)
+        holders = Holders(claims.give_back)
         hosting = Hosting(
             keeper=keeper,
+            claims=claims,
             holders=holders,
-            leases=leases,
             sessions=sessions,
             messages=messages,
             sends=sends,
             whatsapp=whatsapp,
         )
-        pairing = PairingActivities(keeper=keeper, holders=holders, leases=leases, sessions=sessions, pairer=pairer)
+        pairing = PairingActivities(keeper=keeper, claims=claims, holders=holders, sessions=sessions, pairer=pairer)
 
         client = await self._unless_stopped(self._ready(connecting, key_store, pairing_server, keeper))
         if client is None:
@@ -125,8 +123,10 @@ class WorkerProcess:
         log.info("worker_ready", host=self.host_id, capacity=settings.sessions_per_worker)
         self._say_ready()
         stop = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({stop, *running, *background}, return_when=asyncio.FIRST_COMPLETED)
-        failed = [task for task in (*running, *background) if task.done() and task.exception() is not None]
+        # None of these ends by itself; one that does takes the process along, and its sessions move on.
+        serving = (*running, *background, *keeper.tasks)
+        await asyncio.wait({stop, *serving}, return_when=asyncio.FIRST_COMPLETED)
+        failed = [task for task in serving if task.done() and task.exception() is not None]
         log.info("worker_stopping", host=self.host_id, held=holders.held(), failed=len(failed))
 
         # Sockets first, while workflows, writes and commands still run, so that each hand-over is decided and saved.
@@ -239,13 +239,6 @@ class WorkerProcess:
     def _say_ready(self) -> None:
         if self._settings.ready_file is not None:
             self._settings.ready_file.write_text(json.dumps({"ready": True, "host": self.host_id}))
-
-
-async def _release(leases: PostgresLeases, lease: Lease) -> None:
-    try:
-        await leases.release(lease)
-    except DatabaseUnavailable as error:
-        log.warning("lease_release_failed", connection=lease.connection_id, error=str(error))
 
 
 async def _shut_down(workers: list[Worker], within: float) -> None:

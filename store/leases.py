@@ -79,20 +79,23 @@ class PostgresLeases:
             await connection.execute("SELECT perene.retire_host($1)", host_id)
 
     async def claim(self, connection_id: str, owner_id: str, host_id: str) -> Lease | None:
-        """Take the session with a new epoch if nobody with a live lease holds it.
+        """Take the session with a new epoch if no other host with a live lease holds it.
 
-        None while another live host, or this host under another claim, holds it, and where this host's own lease is
-        over. Raises ConnectionNotFound if the session is gone.
+        None while another live host holds it, and where this host's own lease is over. What this host holds itself
+        it may claim again: the answer to its claim may have been lost. Raises ConnectionNotFound if the row is gone.
         """
         async with self._database.tenant(owner_id) as connection:
             row = await connection.fetchrow(
-                "SELECT host_id FROM whatsapp_sessions WHERE connection_id = $1 AND owner_id = $2 FOR NO KEY UPDATE",
+                """
+                SELECT host_id, proxy FROM whatsapp_sessions WHERE connection_id = $1 AND owner_id = $2
+                FOR NO KEY UPDATE
+                """,
                 connection_id,
                 owner_id,
             )
             if row is None:
                 raise ConnectionNotFound(f"no connection {connection_id} to claim")
-            if row["host_id"] is not None and await _is_live(connection, row["host_id"]):
+            if row["host_id"] not in (None, host_id) and await _is_live(connection, row["host_id"]):
                 return None
             if not await _is_live(connection, host_id):
                 return None
@@ -107,7 +110,7 @@ class PostgresLeases:
                 owner_id,
                 host_id,
             )
-        return Lease(connection_id=connection_id, owner_id=owner_id, host_id=host_id, epoch=epoch)
+        return Lease(connection_id=connection_id, owner_id=owner_id, host_id=host_id, epoch=epoch, proxy=row["proxy"])
 
     async def release(self, lease: Lease) -> None:
         """Give the session up. Does nothing if the epoch is no longer current."""

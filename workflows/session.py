@@ -175,6 +175,8 @@ class SessionWorkflow:
 
     async def _on_pair_outcome(self, outcome: PairOutcome, *, window_closed: bool) -> None:
         match outcome.result:
+            case PairResult.GONE:
+                self._end()
             case PairResult.PAIRED:
                 self._s.device = outcome.device
                 self._s.retry_attempt = 0
@@ -261,6 +263,8 @@ class SessionWorkflow:
         if outcome.connected:
             self._s.has_connected = True
         match outcome.result:
+            case HostResult.GONE:
+                self._end()
             case HostResult.RELEASED:
                 pass
             case HostResult.CONNECTION_LOST:
@@ -411,8 +415,7 @@ class SessionWorkflow:
                     RemoveSession(self._s.connection_id, self._s.owner_id, self._s.sequence, self._now()),
                     **POLICIES["remove_session"].options(),
                 )
-                self._s.state = SessionState.DELETED
-                self._describe()
+                self._end()
             case _:
                 self._s.window_ends_at = None
                 await self._move(command.event, "REQUESTED")
@@ -486,6 +489,11 @@ class SessionWorkflow:
         except ApplicationError as error:
             # It has ended by itself in the meantime; its row is written already.
             workflow.logger.warning("superseded session not told", extra={"older": connection_id, "cause": str(error)})
+
+    def _end(self) -> None:
+        """There is no row any more, so there is nothing left to write."""
+        self._s.state = SessionState.DELETED
+        self._describe()
 
     async def _forget_device(self) -> None:
         device, self._s.device = self._s.device, None

@@ -10,6 +10,7 @@ import pytest
 from contracts.device import QrShown
 from contracts.errors import ConnectionNotFound, StaleEpoch
 from store.leases import live_hosts
+from store.session_rows import NewSession
 from tests.db.parts import Parts
 
 SHORT = 0.3
@@ -29,7 +30,25 @@ async def test_a_session_is_held_by_one_live_host(parts: Parts, owner: str) -> N
     lease = await parts.leases.claim("c1", owner, first)
     assert lease is not None
     assert await parts.leases.claim("c1", owner, second) is None
-    assert await parts.leases.claim("c1", owner, first) is None
+
+
+async def test_a_host_whose_claim_was_answered_to_nobody_may_claim_again(parts: Parts, owner: str) -> None:
+    await parts.create(owner)
+    host = await parts.host()
+    lost = await parts.leases.claim("c1", owner, host)
+    again = await parts.leases.claim("c1", owner, host)
+    assert lost is not None
+    assert again is not None
+    assert again.epoch > lost.epoch
+    with pytest.raises(StaleEpoch):
+        await parts.sessions.publish_qr(lost, QrShown("x", 20, time.time(), b"k" * 32))
+
+
+async def test_a_lease_brings_the_proxy_of_its_session(parts: Parts, owner: str) -> None:
+    await parts.rows.create(owner, NewSession("c1", "Vendas", proxy="socks5://10.0.0.1:1080"), max_connections=1)
+    lease = await parts.leases.claim("c1", owner, await parts.host())
+    assert lease is not None
+    assert lease.proxy == "socks5://10.0.0.1:1080"
 
 
 async def test_a_released_session_is_free_and_its_old_epoch_is_refused(parts: Parts, owner: str) -> None:

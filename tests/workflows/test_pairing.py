@@ -100,6 +100,14 @@ async def test_a_scan_in_the_moment_of_the_end_wins(scene: Theatre, how: str) ->
         await stage.recorded(S.CONNECTED)
 
 
+async def test_a_connection_without_a_row_ends(scene: Theatre) -> None:
+    stage = await scene.opens()
+    stage.row_is_gone = True
+    (await stage.pairing()).ends(PairResult.GONE)
+    await stage.handle.result()
+    assert stage.story() == []
+
+
 async def test_a_device_linked_by_an_attempt_that_died_is_taken_over(scene: Theatre) -> None:
     stage = await scene.opens()
     (await stage.pairing()).ends(PairResult.PAIRED, device=device())
