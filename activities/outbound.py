@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import structlog
 
-from contracts.errors import DatabaseUnavailable
-from contracts.messages import SendJob
+from contracts.errors import DatabaseUnavailable, PereneError
+from contracts.messages import READ_JOB, SendJob
 from contracts.ports import Lease, LiveSession, SendOutcomeUnknown, SendQueue, SendRefused
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ class Outbound:
                         job = await self._queue.next(self._lease)
                         if job is None:
                             break
-                        await self._send(job)
+                        await (self._mark_read(job) if job.type == READ_JOB else self._send(job))
                 delay = 0.1
             except DatabaseUnavailable as error:
                 log.warning("sends_waiting_for_database", connection=self._lease.connection_id, error=str(error))
@@ -74,6 +75,16 @@ class Outbound:
             await self._until_recorded(lambda: self._queue.unknown(self._lease, job, doubt))
         else:
             await self._until_recorded(lambda: self._queue.sent(self._lease, job, sent))
+
+    async def _mark_read(self, job: SendJob) -> None:
+        participant, ids = job.payload.get("participant"), cast(list[str], job.payload["messageIds"])
+        try:
+            await self._live.mark_read(job.chat, None if participant is None else str(participant), ids)
+        except PereneError as error:
+            code, reason = error.code, str(error)
+            await self._until_recorded(lambda: self._queue.failed(self._lease, job, code, reason))
+        else:
+            await self._until_recorded(lambda: self._queue.receipted(self._lease, job))
 
     async def _until_recorded(self, write: Callable[[], Awaitable[None]]) -> None:
         """The wire has spoken: keep trying to write down what it said, for as long as we hold the session."""

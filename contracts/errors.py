@@ -48,6 +48,13 @@ FAILURES: dict[str, Failure] = _rows(
         "Connection not found. Check the id in GET /connections.",
     ),
     Failure(
+        "ATENDIMENTO_NOT_FOUND",
+        404,
+        Category.CLIENT,
+        "Não há atendimento aberto para este contato. Use /abrir-conversa primeiro.",
+        "There is no open atendimento for this contact. Use /abrir-conversa first.",
+    ),
+    Failure(
         "CONNECTION_ALREADY_EXISTS",
         409,
         Category.CLIENT,
@@ -280,6 +287,12 @@ class ConnectionNotFound(PereneError):
     """The owner has no connection of that id."""
 
     code = "CONNECTION_NOT_FOUND"
+
+
+class AtendimentoNotFound(PereneError):
+    """The owner has no such atendimento, or none that is open."""
+
+    code = "ATENDIMENTO_NOT_FOUND"
 
 
 class ConnectionAlreadyExists(PereneError):

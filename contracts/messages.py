@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 
 class MessageType(StrEnum):
@@ -74,6 +75,13 @@ class Receipt:
     status: DeliveryStatus
     timestamp: datetime
     own: bool = False
+
+
+READ_JOB: Final = "read"
+"""The type of a job that sends read receipts instead of a message: `{"messageIds": [...], "participant": JID or null}`.
+
+It keeps its place among the sends, goes out at most once, and leaves no message and tells no `message:status`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 --     0003_pre_outbox.sql
 --     0004_pre_conversations.sql
 --     0005_pre_send_queue.sql
+--     0006_pre_conversation_listings.sql
 
 CREATE SCHEMA perene;
 
@@ -422,6 +423,8 @@ ALTER TABLE ONLY public.whatsapp_sessions
 
 CREATE INDEX chats_newest ON public.chats USING btree (owner_id, connection_id, last_message_at DESC, chat_id);
 
+CREATE INDEX contacts_newest ON public.contacts USING btree (owner_id, connection_id, created_at DESC, jid);
+
 CREATE INDEX early_receipts_age ON public.early_receipts USING btree (created_at);
 
 CREATE INDEX outbox_age ON public.outbox USING btree (created_at);
@@ -439,6 +442,8 @@ CREATE INDEX send_queue_dispatched ON public.send_queue USING btree (owner_id, c
 CREATE INDEX send_queue_waiting ON public.send_queue USING btree (owner_id, connection_id, id) WHERE (state = 'accepted'::text);
 
 CREATE INDEX session_events_of_connection ON public.session_events USING btree (owner_id, connection_id, id DESC);
+
+CREATE INDEX whatsapp_atendimentos_of_chat ON public.whatsapp_atendimentos USING btree (owner_id, connection_id, chat_id, created_at DESC, id DESC);
 
 CREATE INDEX whatsapp_atendimentos_open ON public.whatsapp_atendimentos USING btree (owner_id, connection_id, chat_id) WHERE ((status)::text <> 'FINALIZADO'::text);
 

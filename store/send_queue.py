@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from contracts.errors import StaleEpoch
-from contracts.messages import DeliveryStatus, MessageType, Sender, SendJob, SentMessage
+from contracts.messages import READ_JOB, DeliveryStatus, MessageType, Sender, SendJob, SentMessage
 from contracts.ports import Lease
 from contracts.realtime import SENDS_CHANNEL, ClientEvent
 from store import storable
@@ -60,7 +60,7 @@ class PostgresSendQueue:
                 lease.epoch,
                 INTERRUPTED,
             )
-            events = [_status_event(row, DeliveryStatus.UNKNOWN) for row in rows]
+            events = [event for row in rows for event in _status_events(row, DeliveryStatus.UNKNOWN)]
             await queue_events(connection, lease.owner_id, lease.connection_id, events)
         return len(rows)
 
@@ -106,8 +106,12 @@ class PostgresSendQueue:
                 return
             message = _message(job, row["payload"], sent)
             _, events = await write_messages(connection, lease.owner_id, lease.connection_id, [message])
-            status = _status_event(row, DeliveryStatus.SENT)
-            await queue_events(connection, lease.owner_id, lease.connection_id, [status, *events])
+            events = [*_status_events(row, DeliveryStatus.SENT), *events]
+            await queue_events(connection, lease.owner_id, lease.connection_id, events)
+
+    async def receipted(self, lease: Lease, job: SendJob) -> None:
+        """Record that the read receipts of a `READ_JOB` left: no message, no event. Raises StaleEpoch like `sent`."""
+        await self._ended_without_id(lease, job, DeliveryStatus.SENT)
 
     async def failed(self, lease: Lease, job: SendJob, code: str, detail: str) -> None:
         """Record a send that certainly did not reach the wire. Raises StaleEpoch as `sent` does."""
@@ -128,13 +132,13 @@ class PostgresSendQueue:
                     yield connection_id
 
     async def _ended_without_id(
-        self, lease: Lease, job: SendJob, status: DeliveryStatus, code: str, detail: str
+        self, lease: Lease, job: SendJob, status: DeliveryStatus, code: str | None = None, detail: str | None = None
     ) -> None:
         async with self._database.tenant(lease.owner_id) as connection:
             row = await _settle(connection, lease, job, status, code=code, detail=detail)
             if row is None:
                 return
-            await queue_events(connection, lease.owner_id, lease.connection_id, [_status_event(row, status)])
+            await queue_events(connection, lease.owner_id, lease.connection_id, _status_events(row, status))
 
 
 async def _settle(
@@ -190,9 +194,11 @@ async def _settle(
     return None
 
 
-def _status_event(row: asyncpg.Record, status: DeliveryStatus) -> NewEvent:
-    """`message_id` falls back to the client's own id where WhatsApp never gave one."""
-    return NewEvent(
+def _status_events(row: asyncpg.Record, status: DeliveryStatus) -> list[NewEvent]:
+    """One `message:status`, unless the job was no message. `message_id` falls back to the client's own id."""
+    if row["type"] == READ_JOB:
+        return []
+    event = NewEvent(
         ClientEvent.MESSAGE_STATUS,
         {
             "connectionId": row["connection_id"],
@@ -204,6 +210,7 @@ def _status_event(row: asyncpg.Record, status: DeliveryStatus) -> NewEvent:
         },
         chat_id=row["chat_id"],
     )
+    return [event]
 
 
 def _message(job: SendJob, payload: Json, sent: SentMessage) -> MessageRow:

@@ -11,9 +11,12 @@ import asyncpg
 import pytest
 
 from store.accepted_sends import AcceptedSends
+from store.atendimentos import Atendimentos
+from store.chats import ChatRows
 from store.leases import PostgresLeases
 from store.messages import PostgresMessages
 from store.pool import Database
+from store.read_marks import ReadMarks
 from store.send_queue import PostgresSendQueue
 from store.session_rows import SessionRows
 from store.sessions import PostgresSessions
@@ -96,4 +99,7 @@ async def parts(open_database: OpenDatabase) -> Parts:
         PostgresMessages(worker),
         AcceptedSends(api),
         PostgresSendQueue(worker),
+        ChatRows(api),
+        ReadMarks(api),
+        Atendimentos(api),
     )

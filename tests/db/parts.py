@@ -12,9 +12,12 @@ from contracts.ports import Lease
 from contracts.session import Device, TransitionRecord
 from contracts.states import SessionState
 from store.accepted_sends import AcceptedSends
+from store.atendimentos import Atendimentos
+from store.chats import ChatRows
 from store.leases import PostgresLeases
 from store.messages import PostgresMessages
 from store.pool import Database
+from store.read_marks import ReadMarks
 from store.send_queue import PostgresSendQueue
 from store.session_rows import NewSession, SessionRow, SessionRows
 from store.sessions import PostgresSessions
@@ -32,6 +35,9 @@ class Parts:
     messages: PostgresMessages
     accepted: AcceptedSends
     queue: PostgresSendQueue
+    chats: ChatRows
+    read_marks: ReadMarks
+    atendimentos: Atendimentos
 
     async def create(self, owner: str, connection_id: str = "c1", *, most: int = 100) -> SessionRow:
         return await self.rows.create(owner, NewSession(connection_id, "Vendas"), max_connections=most)

@@ -74,6 +74,14 @@ CALLS: dict[str, Call] = {
     "recover": lambda parts, _, lease: parts.queue.recover(lease),
     "sent": lambda parts, _, lease: parts.queue.sent(lease, JOB, SentMessage("M1", NOW)),
     "failed": lambda parts, _, lease: parts.queue.failed(lease, JOB, "X", "x"),
+    "receipted": lambda parts, _, lease: parts.queue.receipted(lease, JOB),
+    "chats": lambda parts, name, _: parts.chats.chats(A, name),
+    "chat_messages": lambda parts, name, _: parts.chats.messages(A, name, CHAT),
+    "contacts": lambda parts, name, _: parts.chats.contacts(A, name),
+    "mark_read": lambda parts, name, _: parts.read_marks.mark_read(A, name, CHAT),
+    "open": lambda parts, name, _: parts.atendimentos.open(A, name, CHAT),
+    "close": lambda parts, name, _: parts.atendimentos.close(A, name, CHAT),
+    "change_mode": lambda parts, name, _: parts.atendimentos.change_mode(A, name, CHAT, "of A"),
     "replay": lambda parts, _, __: replay(parts.api, A, 0),
 }
 

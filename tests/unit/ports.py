@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from contracts.device import DeviceEvent, MessageArrived
 from contracts.errors import DatabaseUnavailable, PereneError, StaleEpoch
-from contracts.messages import InboundMessage, MessageType, Receipt, SendJob, SentMessage
+from contracts.messages import READ_JOB, InboundMessage, MessageType, Receipt, SendJob, SentMessage
 from contracts.ports import Lease, SendOutcomeUnknown, SendRefused
 
 PATIENCE_SECONDS = 10.0
@@ -34,6 +34,11 @@ def message(number: int) -> InboundMessage:
 
 def job(number: int) -> SendJob:
     return SendJob(number, "c1", "5511@s.whatsapp.net", "text", {"text": f"text {number}"})
+
+
+def read_job(number: int, participant: str | None = None) -> SendJob:
+    payload: dict[str, object] = {"messageIds": [f"M{number}"], "participant": participant}
+    return SendJob(number, "c1", "5511@s.whatsapp.net", READ_JOB, payload)
 
 
 class Database:
@@ -92,6 +97,9 @@ class MemorySends:
     async def sent(self, lease: Lease, job: SendJob, sent: SentMessage) -> None:
         self._record(job, f"sent {sent.message_id}")
 
+    async def receipted(self, lease: Lease, job: SendJob) -> None:
+        self._record(job, "receipted")
+
     async def failed(self, lease: Lease, job: SendJob, code: str, detail: str) -> None:
         self._record(job, code)
 
@@ -115,6 +123,7 @@ class MemorySocket:
         self.stops = 0
         self.logouts = 0
         self.on_wire: list[int] = []
+        self.read: list[tuple[str, str | None, list[str]]] = []
         self.answer: Exception | None = None
         self.wire_free = asyncio.Event()
         self.wire_free.set()
@@ -150,7 +159,10 @@ class MemorySocket:
         return SentMessage(f"S{job.id}", datetime.now(UTC))
 
     async def mark_read(self, chat: str, participant: str | None, message_ids: Sequence[str]) -> None:
-        raise NotImplementedError
+        self.read.append((chat, participant, list(message_ids)))
+        await self.wire_free.wait()
+        if self.answer is not None:
+            raise self.answer
 
 
 class MemoryLeases:

@@ -8,7 +8,7 @@ import pytest
 
 from activities.outbound import Outbound
 from contracts.errors import StaleEpoch
-from tests.unit.ports import REFUSED, UNKNOWN, MemorySends, MemorySocket, job, lease, until
+from tests.unit.ports import NOT_CONNECTED, REFUSED, UNKNOWN, MemorySends, MemorySocket, job, lease, read_job, until
 
 
 async def test_accepted_sends_leave_in_order_and_are_recorded() -> None:
@@ -139,4 +139,46 @@ async def test_a_stale_epoch_ends_the_sending() -> None:
     with pytest.raises(StaleEpoch):
         await outbound.task
     assert not socket.on_wire
+    await outbound.stop(1)
+
+
+async def test_read_receipts_keep_their_place_among_the_sends() -> None:
+    sends, socket = MemorySends(), MemorySocket()
+    sends.queue = [job(1), read_job(2), read_job(3, "99@lid"), job(4)]
+    outbound = Outbound(lease(), sends, socket)
+    outbound.connected(True)
+    await until(lambda: len(sends.outcomes) == 4)
+    assert sends.outcomes == {1: "sent S1", 2: "receipted", 3: "receipted", 4: "sent S4"}
+    assert list(sends.outcomes) == [1, 2, 3, 4]
+    assert socket.on_wire == [1, 4]
+    assert socket.read == [("5511@s.whatsapp.net", None, ["M2"]), ("5511@s.whatsapp.net", "99@lid", ["M3"])]
+    await outbound.stop(1)
+
+
+async def test_read_receipts_that_could_not_leave_are_not_repeated_and_hold_nothing_up() -> None:
+    sends, socket = MemorySends(), MemorySocket()
+    socket.answer = NOT_CONNECTED
+    sends.queue = [read_job(1), read_job(2)]
+    outbound = Outbound(lease(), sends, socket)
+    outbound.connected(True)
+    await until(lambda: sends.outcomes == {1: "SESSION_NOT_CONNECTED", 2: "SESSION_NOT_CONNECTED"})
+    assert len(socket.read) == 2
+    assert not outbound.task.done()
+    await outbound.stop(1)
+
+
+async def test_read_receipts_on_the_wire_are_recorded_once_the_database_is_back() -> None:
+    sends, socket = MemorySends(), MemorySocket()
+    socket.wire_free.clear()
+    sends.queue = [read_job(1)]
+    outbound = Outbound(lease(), sends, socket)
+    outbound.connected(True)
+    await until(lambda: len(socket.read) == 1)
+    sends.database.away = True
+    tried = sends.database.tried
+    socket.wire_free.set()
+    await until(lambda: sends.database.tried >= tried + 2)
+    sends.database.away = False
+    await until(lambda: sends.outcomes == {1: "receipted"})
+    assert len(socket.read) == 1
     await outbound.stop(1)
