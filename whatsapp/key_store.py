@@ -7,11 +7,27 @@ import json
 import os
 import sys
 
+import asyncpg
+
 from contracts.errors import DatabaseUnavailable
 from whatsapp.library import LogCallback, load, process_environment
 from whatsapp.log_lines import redact
 
 SCHEMA_TIMEOUT = 60.0
+CONNECT_TIMEOUT = 5.0
+_PREKEYS_COMMIT_TOGETHER = """
+CREATE OR REPLACE FUNCTION commit_without_waiting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN NEW;
+END
+$$;
+CREATE OR REPLACE TRIGGER prekeys_commit_together BEFORE INSERT ON whatsmeow_pre_keys
+    FOR EACH ROW WHEN (NOT NEW.uploaded) EXECUTE FUNCTION commit_without_waiting();
+"""
+"""The first login makes 812 one-time prekeys, each in a transaction of its own (`genOnePreKey` in sqlstore/store.go): as
+many waits for the disk, up to three seconds. None of them counts before WhatsApp has them and they are marked as
+uploaded, which commits, and waits, for all that came before."""
 _ERROR = "error: "
 """How an answer of `GetAllDevices` begins that is an error, and not a list of devices (main.go)."""
 
@@ -46,6 +62,17 @@ async def ensure_schema(device_database_url: str) -> None:
     error = json.loads(output)["error"]
     if error:
         raise DatabaseUnavailable(f"the key store's tables could not be prepared: {redact(error)}")
+    try:
+        connection = await asyncpg.connect(device_database_url, timeout=CONNECT_TIMEOUT)
+        try:
+            async with connection.transaction():
+                # Workers that start at once would replace the function under each other's hands.
+                await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('perene.key_store', 0))")
+                await connection.execute(_PREKEYS_COMMIT_TOGETHER)
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
+        raise DatabaseUnavailable(f"the key store could not be prepared: {type(problem).__name__}") from problem
 
 
 def main() -> None:

@@ -37,6 +37,10 @@ async def test_processes_that_start_together_all_find_the_tables(empty_store: Th
     connection = await asyncpg.connect(url)
     try:
         assert await connection.fetchval("SELECT count(*) FROM whatsmeow.whatsmeow_device") == 0
+        prekeys_wait = await connection.fetchval(
+            "SELECT count(*) FROM pg_trigger WHERE tgname = 'prekeys_commit_together' AND tgenabled = 'O'"
+        )
+        assert prekeys_wait == 1
     finally:
         await connection.close()
 
