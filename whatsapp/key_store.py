@@ -25,8 +25,8 @@ $$;
 CREATE OR REPLACE TRIGGER prekeys_commit_together BEFORE INSERT ON whatsmeow_pre_keys
     FOR EACH ROW WHEN (NOT NEW.uploaded) EXECUTE FUNCTION commit_without_waiting();
 """
-"""The first login makes 812 one-time prekeys, each in a transaction of its own (`genOnePreKey` in sqlstore/store.go): as
-many waits for the disk, up to three seconds. None of them counts before WhatsApp has them and they are marked as
+"""The first login makes 812 one-time prekeys, each in a transaction of its own (`genOnePreKey` in sqlstore/store.go):
+as many waits for the disk, up to three seconds. None of them counts before WhatsApp has them and they are marked as
 uploaded, which commits, and waits, for all that came before."""
 _ERROR = "error: "
 """How an answer of `GetAllDevices` begins that is an error, and not a list of devices (main.go)."""
