@@ -32,6 +32,23 @@ class Page(msgspec.Struct, Generic[T], rename="camel"):
     success: Literal[True] = True
 
 
+class DoneAnswer(msgspec.Struct, Generic[T]):
+    """What a conversation command did, with both keys that clients look at."""
+
+    data: T
+    ok: Literal[True] = True
+    success: Literal[True] = True
+
+
+class Listing(msgspec.Struct, Generic[T], rename="camel"):
+    """One page of a conversation listing; `nextBefore` is the cursor of the next, null on the last."""
+
+    data: list[T]
+    next_before: str | None = None
+    ok: Literal[True] = True
+    success: Literal[True] = True
+
+
 class ErrorAnswer(msgspec.Struct, rename="camel", omit_defaults=False):
     """Every failure. `code` is stable and for programs, `error` is for people, in the language they asked for."""
 

@@ -14,8 +14,11 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
 from api.allowed_methods import options_routes
+from api.atendimentos import change_mode, read_atendimento
 from api.boundary import Boundary
+from api.chats import list_chats, list_contacts, list_messages
 from api.connections import connection_history, create_connection, get_connection, list_connections
+from api.conversations import abrir_conversa, finalizar_conversa, mark_read
 from api.cross_origin import Origins
 from api.errors import framework_error, perene_error, unexpected_error
 from api.health import HealthCheck, health
@@ -48,6 +51,14 @@ _ROUTES = (
     abort,
     delete_connection,
     send_message,
+    mark_read,
+    finalizar_conversa,
+    abrir_conversa,
+    change_mode,
+    read_atendimento,
+    list_chats,
+    list_messages,
+    list_contacts,
 )
 
 

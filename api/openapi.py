@@ -19,6 +19,11 @@ _ALWAYS: tuple[int, ...] = (400, 401, 403, 413, 429, 500, 503)
 _COMMANDS = ("/refresh-qr", "/pairing-code", "/reconnect", "/disconnect", "/logout", "/abort", "/send-message")
 
 _CONNECTION_ID = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}$"
+_PATH_PATTERNS = {
+    "connection_id": _CONNECTION_ID,
+    "atendimento_id": r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+    "chat_id": r"^([0-9A-Za-z._+:-]+@[a-z.]+|\+?[0-9() .-]{5,40})$",
+}
 
 Json = dict[str, Any]
 
@@ -79,8 +84,8 @@ def completed(derived: Json) -> Json:
                 responses["503"] = responses["200"]
                 continue  # A wrong owner is no reason to say nothing of the health.
             for parameter in operation.get("parameters", []):
-                if parameter["in"] == "path":
-                    parameter["schema"]["pattern"] = _CONNECTION_ID
+                if parameter["in"] == "path" and parameter["name"] in _PATH_PATTERNS:
+                    parameter["schema"]["pattern"] = _PATH_PATTERNS[parameter["name"]]
             if path.endswith("/connections") and method == "post":
                 operation["requestBody"]["required"] = False
                 responses["200"] = {**responses["201"], "description": "`autoInit` found a live connection"}
@@ -99,7 +104,7 @@ _OWNER_HEADER: Json = {
 
 def _failure_statuses(path: str, method: str, operation: Json) -> set[int]:
     statuses: set[int] = set(_ALWAYS)
-    if "{" in path:
+    if "{" in path or path.endswith("/change-mode"):
         statuses.add(404)
     if "requestBody" in operation:
         statuses.add(415)

@@ -10,7 +10,11 @@ from typing import Protocol
 
 from contracts.session import CommandResult, LogoutResult, PairingCode, PairingCodeRequest, SessionInput
 from store.accepted_sends import AcceptedSend
+from store.atendimentos import Atendimento
+from store.chats import ChatRow, ContactRow
+from store.message_rows import MessageRow
 from store.outbox import OutboxEvent, Replay
+from store.pages import Position
 from store.session_rows import HistoryEntry, NewSession, SessionRow
 
 
@@ -61,6 +65,52 @@ class Sends(Protocol):
 
     async def wait_settled(self, owner_id: str, send_id: int, timeout: float) -> AcceptedSend | None:
         """The send as it is once it has ended, or when `timeout` seconds are over."""
+        ...
+
+
+class Chats(Protocol):
+    """What is said in conversations (`store.chats.ChatRows`); pages begin after a position, newest first."""
+
+    async def chats(self, owner_id: str, connection_id: str, *, after: Position, limit: int) -> list[ChatRow]:
+        """At most `limit` chats."""
+        ...
+
+    async def messages(
+        self, owner_id: str, connection_id: str, chat_id: str, *, after: Position, limit: int
+    ) -> list[MessageRow]:
+        """At most `limit` messages of a chat."""
+        ...
+
+    async def contacts(self, owner_id: str, connection_id: str, *, after: Position, limit: int) -> list[ContactRow]:
+        """At most `limit` contacts."""
+        ...
+
+
+class ReadMarks(Protocol):
+    """Reading (`store.read_marks.ReadMarks`)."""
+
+    async def mark_read(self, owner_id: str, connection_id: str, chat_id: str) -> int:
+        """Mark what the customer wrote as read, here and by receipts; how many were not. Raises ConnectionNotFound."""
+        ...
+
+
+class Atendimentos(Protocol):
+    """Opening, closing and steering (`store.atendimentos.Atendimentos`). Writers raise ConnectionNotFound."""
+
+    async def get(self, owner_id: str, atendimento_id: str) -> Atendimento | None:
+        """One of the owner's; `atendimento_id` is a UUID."""
+        ...
+
+    async def open(self, owner_id: str, connection_id: str, chat_id: str) -> Atendimento:
+        """The chat's open atendimento, or its latest one opened again, or a new one."""
+        ...
+
+    async def close(self, owner_id: str, connection_id: str, chat_id: str) -> Atendimento | None:
+        """The chat's atendimento, finished; None if it never had one."""
+        ...
+
+    async def change_mode(self, owner_id: str, connection_id: str, chat_id: str, mode: str) -> Atendimento | None:
+        """The chat's open atendimento in this mode; None if none is open."""
         ...
 
 

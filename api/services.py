@@ -11,7 +11,7 @@ from litestar import Request
 
 from api.auth import Authenticator, Caller, Credentials
 from api.language import Language, preferred_language
-from api.ports import Orchestrator, Probe, Sends, Sessions
+from api.ports import Atendimentos, Chats, Orchestrator, Probe, ReadMarks, Sends, Sessions
 
 
 def utc_now() -> datetime:
@@ -25,6 +25,9 @@ class Services:
 
     sessions: Sessions
     sends: Sends
+    chats: Chats
+    read_marks: ReadMarks
+    atendimentos: Atendimentos
     probe: Probe
     orchestrator: Orchestrator
     authenticator: Authenticator

@@ -37,8 +37,11 @@ from entrypoints.log_format import configure_logging
 from entrypoints.settings import ApiSettings, Environment, SettingsError, api_settings
 from entrypoints.temporal_client import make_runtime
 from store.accepted_sends import AcceptedSends
+from store.atendimentos import Atendimentos
+from store.chats import ChatRows
 from store.outbox import OutboxTail, prune
 from store.pool import Database
+from store.read_marks import ReadMarks
 from store.session_rows import SessionRows
 
 GRACEFUL_SECONDS = 3
@@ -71,6 +74,9 @@ async def parts(settings: ApiSettings, cors_origins: Sequence[str]) -> AsyncGene
     services = Services(
         sessions=sessions,
         sends=sends,
+        chats=ChatRows(database),
+        read_marks=ReadMarks(database),
+        atendimentos=Atendimentos(database),
         probe=StoreProbe(database),
         orchestrator=Gateway(client),
         authenticator=authenticator,

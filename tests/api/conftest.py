@@ -23,9 +23,12 @@ from api.store_outbox import StoreOutbox
 from api.store_probe import StoreProbe
 from contracts.ids import DEFAULT_OWNER_ID
 from store.accepted_sends import AcceptedSends
+from store.atendimentos import Atendimentos
+from store.chats import ChatRows
 from store.leases import PostgresLeases
 from store.outbox import OutboxTail
 from store.pool import Database
+from store.read_marks import ReadMarks
 from store.session_rows import SessionRows
 from store.sessions import PostgresSessions
 from tests.api.orchestrators import StandInOrchestrator
@@ -101,6 +104,9 @@ async def running_api(
         services = Services(
             sessions=rows,
             sends=sends,
+            chats=ChatRows(database),
+            read_marks=ReadMarks(database),
+            atendimentos=Atendimentos(database),
             probe=StoreProbe(database),
             orchestrator=orchestrator,
             authenticator=authenticator,

@@ -57,7 +57,7 @@ def served_url(postgres: ThrowAwayServer) -> Generator[str]:
 
 def document_without_server() -> dict[str, Any]:
     """The document is known while tests are collected, when nothing is served yet."""
-    services = Services(*[cast(Any, None)] * 5, max_connections=1, window_seconds=1.0, version="1.2.3")
+    services = Services(*[cast(Any, None)] * 8, max_connections=1, window_seconds=1.0, version="1.2.3")
     return msgspec.json.decode(document(rest_app(services, Origins(loopback_only=True)).openapi_schema.to_schema()))
 
 
