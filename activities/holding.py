@@ -124,6 +124,11 @@ class Holding:
                 self._end(HostResult.BANNED, event.detail, until=event.until)
             case ClientOutdated():
                 self._end(HostResult.CLIENT_OUTDATED, None)
+            case Replaced() if self.lease.taken_over:
+                # Most likely by the holder before, which was frozen, woke up, and closes its socket as soon as it has
+                # looked at its lease. Tried again once: the next lease was given up in order, and is taken over by
+                # nobody, so somebody else who has these keys is told from it.
+                self._end(HostResult.CONNECTION_LOST, "replaced after a take-over")
             case Replaced():
                 self._end(HostResult.REPLACED, None)
             case LoginRefused():

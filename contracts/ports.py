@@ -20,7 +20,8 @@ from contracts.session import Device, RecordResult, SessionInput, TransitionReco
 class Lease:
     """The right to hold one session's socket. `epoch` grows with each claim, over all sessions and for ever.
 
-    `proxy` is the session's own proxy URL, or None.
+    `proxy` is the session's own proxy URL, or None. `taken_over`: the holder before never gave it up, its own lease ran
+    out: that process may be frozen, and its library may log in once more in the moment it wakes, before it learns.
     """
 
     connection_id: str
@@ -28,6 +29,7 @@ class Lease:
     host_id: str
     epoch: int
     proxy: str | None = None
+    taken_over: bool = False
 
 
 class LeaseStore(Protocol):

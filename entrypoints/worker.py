@@ -51,6 +51,9 @@ log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")
 
 HANDOVER_SECONDS = 8.0
+POLLS = 1
+"""How many sessions a process asks for at a time. One that is frozen has asked already: each of its polls swallows an
+attempt, which is missed only a heartbeat timeout (8 s) later."""
 DATABASE_CONNECTIONS = 10
 
 _AS_LOADED = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "contracts")
@@ -199,6 +202,7 @@ class WorkerProcess:
                 max_heartbeat_throttle_interval=beat,
                 default_heartbeat_throttle_interval=beat,
                 graceful_shutdown_timeout=timedelta(seconds=HANDOVER_SECONDS),
+                max_concurrent_activity_task_polls=POLLS,
             ),
             Worker(
                 client,
@@ -208,6 +212,7 @@ class WorkerProcess:
                 max_heartbeat_throttle_interval=beat,
                 default_heartbeat_throttle_interval=beat,
                 graceful_shutdown_timeout=timedelta(seconds=HANDOVER_SECONDS),
+                max_concurrent_activity_task_polls=POLLS,
             ),
         ]
         persistence = Persistence(sessions)

@@ -110,7 +110,14 @@ class PostgresLeases:
                 owner_id,
                 host_id,
             )
-        return Lease(connection_id=connection_id, owner_id=owner_id, host_id=host_id, epoch=epoch, proxy=row["proxy"])
+        return Lease(
+            connection_id=connection_id,
+            owner_id=owner_id,
+            host_id=host_id,
+            epoch=epoch,
+            proxy=row["proxy"],
+            taken_over=row["host_id"] not in (None, host_id),
+        )
 
     async def release(self, lease: Lease) -> None:
         """Give the session up. Does nothing if the epoch is no longer current."""
