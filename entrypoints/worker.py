@@ -54,6 +54,8 @@ HANDOVER_SECONDS = 8.0
 POLLS = 1
 """How many sessions a process asks for at a time. One that is frozen has asked already: each of its polls swallows an
 attempt, which is missed only a heartbeat timeout (8 s) later."""
+SHORT_POLLS = 2
+"""The same for decisions and writes, which are missed after 10 and 15 s; one that decides needs two at least."""
 DATABASE_CONNECTIONS = 10
 
 _AS_LOADED = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "contracts")
@@ -222,6 +224,7 @@ class WorkerProcess:
                 task_queue=WORKFLOW_QUEUE,
                 workflows=[SessionWorkflow],
                 workflow_runner=SandboxedWorkflowRunner(restrictions=_AS_LOADED),
+                max_concurrent_workflow_task_polls=SHORT_POLLS,
                 max_cached_workflows=2 * self._settings.sessions_per_worker + 100,
                 # A worker that was killed stalls the workflows it had cached for so long.
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
@@ -231,6 +234,7 @@ class WorkerProcess:
                 task_queue=DATABASE_QUEUE,
                 activities=[persistence.record_transition, persistence.forget_keys, persistence.remove_session],
                 max_concurrent_activities=4 * DATABASE_CONNECTIONS,
+                max_concurrent_activity_task_polls=SHORT_POLLS,
             ),
             Worker(
                 client,
