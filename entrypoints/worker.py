@@ -32,6 +32,7 @@ from activities.persistence import Persistence
 from contracts.errors import DatabaseUnavailable
 from contracts.ids import DATABASE_QUEUE, HOSTING_QUEUE, PAIRING_QUEUE, WORKFLOW_QUEUE, host_queue, new_host_id
 from entrypoints.log_format import configure_logging
+from entrypoints.loop_watch import keep_watching, watch_from_now
 from entrypoints.reconcile import reconcile_for_ever
 from entrypoints.settings import SettingsError, WorkerSettings, worker_settings
 from entrypoints.temporal_client import connect, ensure_search_attributes, make_runtime
@@ -270,7 +271,11 @@ async def _main(settings: WorkerSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop)
-    await process.run()
+    watch = asyncio.create_task(keep_watching(), name="loop-watch")
+    try:
+        await process.run()
+    finally:
+        watch.cancel()
 
 
 def main() -> None:
@@ -283,6 +288,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"perene worker: {error}")
     configure_logging(settings.log_format, settings.process_name)
+    watch_from_now()
     status = 1
     try:
         asyncio.run(_main(settings))
