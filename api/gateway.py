@@ -32,7 +32,7 @@ T = TypeVar("T")
 START_SECONDS: Final = 2.5
 PROBE_AFTER_SECONDS: Final = 1.5
 PROBE_SECONDS: Final = 1.0
-COMMAND_SECONDS: Final = 15.0
+COMMAND_SECONDS: Final = 25.0
 
 _RETRIES = RetryConfig(initial_interval_millis=50, max_interval_millis=400, max_elapsed_time_millis=1500, max_retries=4)
 _log = structlog.get_logger()

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.claims import Claims
@@ -52,11 +52,10 @@ log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")
 
 HANDOVER_SECONDS = 8.0
-POLLS = 1
-"""How many sessions a process asks for at a time. One that is frozen has asked already: each of its polls swallows an
-attempt, which is missed only a heartbeat timeout (8 s) later."""
-SHORT_POLLS = 2
-"""The same for decisions and writes, which are missed after 10 and 15 s; one that decides needs two at least."""
+FEW = PollerBehaviorAutoscaling(minimum=1, initial=1, maximum=4)
+SOME = PollerBehaviorAutoscaling(minimum=2, initial=2, maximum=16)
+"""How much a process asks for at a time: little at rest, more while there is much to do. One that is frozen has asked
+already, and each of its polls swallows a task, which is missed only a time-out later."""
 DATABASE_CONNECTIONS = 10
 
 _AS_LOADED = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "contracts")
@@ -205,7 +204,7 @@ class WorkerProcess:
                 max_heartbeat_throttle_interval=beat,
                 default_heartbeat_throttle_interval=beat,
                 graceful_shutdown_timeout=timedelta(seconds=HANDOVER_SECONDS),
-                max_concurrent_activity_task_polls=POLLS,
+                activity_task_poller_behavior=FEW,
             ),
             Worker(
                 client,
@@ -215,7 +214,7 @@ class WorkerProcess:
                 max_heartbeat_throttle_interval=beat,
                 default_heartbeat_throttle_interval=beat,
                 graceful_shutdown_timeout=timedelta(seconds=HANDOVER_SECONDS),
-                max_concurrent_activity_task_polls=POLLS,
+                activity_task_poller_behavior=FEW,
             ),
         ]
         persistence = Persistence(sessions)
@@ -225,7 +224,7 @@ class WorkerProcess:
                 task_queue=WORKFLOW_QUEUE,
                 workflows=[SessionWorkflow],
                 workflow_runner=SandboxedWorkflowRunner(restrictions=_AS_LOADED),
-                max_concurrent_workflow_task_polls=SHORT_POLLS,
+                workflow_task_poller_behavior=SOME,
                 max_cached_workflows=2 * self._settings.sessions_per_worker + 100,
                 # A worker that was killed stalls the workflows it had cached for so long.
                 sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
@@ -235,7 +234,7 @@ class WorkerProcess:
                 task_queue=DATABASE_QUEUE,
                 activities=[persistence.record_transition, persistence.forget_keys, persistence.remove_session],
                 max_concurrent_activities=4 * DATABASE_CONNECTIONS,
-                max_concurrent_activity_task_polls=SHORT_POLLS,
+                activity_task_poller_behavior=SOME,
             ),
             Worker(
                 client,
