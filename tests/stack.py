@@ -157,9 +157,12 @@ class Stack:
     def end(self) -> None:
         """Take it down and see that nothing of it is left."""
         for process in self.processes():
-            process.send_signal(signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
         self.perene("down")
         left = self.processes()
         for process in left:
-            process.send_signal(signal.SIGKILL)
+            # Found a moment ago: it may have ended by itself since.
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
         assert left == []
