@@ -54,8 +54,8 @@ _Result = TypeVar("_Result")
 HANDOVER_SECONDS = 8.0
 HOLDING_POLLS, DECIDING_POLLS, WRITING_POLLS = 1, 2, 3
 """How much a process asks for at a time. One that is frozen has asked already: each of its polls swallows a task, which
-is missed only a time-out later (8 s, 10 s and 6 s). Pollers that grow with the work were tried: a third faster with a
-hundred commands at once, and a frozen worker then kept the others from its sessions for more than 40 s."""
+is missed only a time-out later (8 s, 10 s and 6 s), so there are few. With six polls for decisions, or pollers that grow
+with the work, a storm of commands is a third faster, and a frozen worker keeps the others from its sessions for > 40 s."""
 DATABASE_CONNECTIONS = 10
 
 _AS_LOADED = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "contracts")
