@@ -52,10 +52,11 @@ log = structlog.get_logger(__name__)
 _Result = TypeVar("_Result")
 
 HANDOVER_SECONDS = 8.0
-HOLDING_POLLS, DECIDING_POLLS, WRITING_POLLS = 1, 2, 3
+HOLDING_POLLS, DECIDING_POLLS, WRITING_POLLS = 1, 2, 2
 """How much a process asks for at a time. One that is frozen has asked already: each of its polls swallows a task, which
-is missed only a time-out later (8 s, 10 s and 6 s), so there are few. With six polls for decisions, or pollers that grow
-with the work, a storm of commands is a third faster, and a frozen worker keeps the others from its sessions for > 40 s."""
+is missed only a time-out later (8 s, 10 s and 4 s), so there are few. With more polls for decisions, or pollers that
+grow with the work, a storm of commands is a third faster, and a frozen worker keeps the others from its sessions for
+more than 40 s."""
 DATABASE_CONNECTIONS = 10
 
 _AS_LOADED = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "contracts")

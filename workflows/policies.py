@@ -58,9 +58,9 @@ POLICIES: Final[dict[str, ActivityPolicy]] = {
     "host_session": ActivityPolicy(HOSTING_QUEUE, _KEEP_TRYING, _FOR_EVER, heartbeat=HOLD_HEARTBEAT),
     "pair_session": ActivityPolicy(PAIRING_QUEUE, _KEEP_TRYING, timedelta(minutes=10), heartbeat=HOLD_HEARTBEAT),
     # Idempotent, so a write that a frozen worker took along is soon made by another.
-    "record_transition": ActivityPolicy(DATABASE_QUEUE, _KEEP_TRYING, 6 * _SECOND),
-    "forget_keys": ActivityPolicy(DATABASE_QUEUE, _KEEP_TRYING, 6 * _SECOND),
-    "remove_session": ActivityPolicy(DATABASE_QUEUE, _KEEP_TRYING, 6 * _SECOND),
+    "record_transition": ActivityPolicy(DATABASE_QUEUE, _KEEP_TRYING, 4 * _SECOND),
+    "forget_keys": ActivityPolicy(DATABASE_QUEUE, _KEEP_TRYING, 4 * _SECOND),
+    "remove_session": ActivityPolicy(DATABASE_QUEUE, _KEEP_TRYING, 4 * _SECOND),
     # Commands to a holder: if it does not answer, the workflow takes the session away from it instead.
     "release_session": ActivityPolicy(
         None, RetryPolicy(maximum_attempts=1), 10 * _SECOND, schedule_to_start=3 * _SECOND
